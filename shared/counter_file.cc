@@ -1,0 +1,258 @@
+// The counters file: made by the server, read by anyone.
+#include "shared/counter_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+#include <system_error>
+
+namespace ims {
+namespace {
+
+constexpr std::size_t kPageBytes = 4096;
+
+constexpr std::size_t round_up_page(std::size_t bytes) {
+  return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
+}
+
+class Fd {
+ public:
+  explicit Fd(int fd) noexcept : fd_(fd) {}
+  ~Fd() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  int get() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void fail(std::string_view what, const std::filesystem::path& path) {
+  throw std::system_error(errno, std::generic_category(),
+                          fmt::format("{} the counters file {}", what, path.string()));
+}
+
+CounterFileHeader make_header(std::size_t thread_count, std::int64_t wall_ms) {
+  CounterFileHeader header{};
+  std::memcpy(header.magic, kCounterFileMagic, sizeof header.magic);
+  header.layout = kCounterFileLayout;
+  header.cell_count = static_cast<std::uint32_t>(kCounterCount);
+  header.stage_count = static_cast<std::uint32_t>(kStageCount);
+  header.thread_count_max = static_cast<std::uint32_t>(thread_count);
+  header.histogram_buckets = kHistogramBuckets;
+  header.histograms_offset = static_cast<std::uint32_t>(kCounterCellsMax * sizeof(std::uint64_t));
+  header.names_offset = round_up_page(sizeof header);
+  header.stages_offset = header.names_offset + kCounterCount * sizeof(CounterFileName);
+  header.threads_offset = header.stages_offset + kStageCount * sizeof(CounterFileName);
+  header.blocks_offset =
+      round_up_page(header.threads_offset + thread_count * sizeof(CounterFileName));
+  header.block_bytes = round_up_page(kBlockCells * sizeof(std::uint64_t));
+  header.file_bytes = header.blocks_offset + thread_count * header.block_bytes;
+  header.pid = static_cast<std::uint64_t>(getpid());
+  header.started_wall_ms = wall_ms;
+  return header;
+}
+
+void put_name(std::byte* at, std::string_view name, CounterKind kind) {
+  CounterFileName entry{};
+  IMS_ASSERT(name.size() < sizeof entry.name);
+  std::memcpy(entry.name, name.data(), name.size());
+  entry.kind = static_cast<std::uint8_t>(kind);
+  std::memcpy(at, &entry, sizeof entry);
+}
+
+// True if `count` items of `bytes` from `offset` on lie within the file.
+bool fits(std::uint64_t offset, std::uint64_t count, std::uint64_t bytes,
+          std::uint64_t file_bytes) {
+  return offset <= file_bytes && bytes <= file_bytes && count <= file_bytes &&
+         (bytes == 0 || count <= (file_bytes - offset) / bytes);
+}
+
+bool is_valid(const CounterFileHeader& header, std::uint64_t file_bytes) {
+  if (std::memcmp(header.magic, kCounterFileMagic, sizeof header.magic) != 0) return false;
+  if (header.layout != kCounterFileLayout || header.file_bytes != file_bytes) return false;
+  const std::uint64_t histograms =
+      std::uint64_t{header.stage_count} * header.histogram_buckets * sizeof(std::uint64_t);
+  return fits(header.names_offset, header.cell_count, sizeof(CounterFileName), file_bytes) &&
+         fits(header.stages_offset, header.stage_count, sizeof(CounterFileName), file_bytes) &&
+         fits(header.threads_offset, header.thread_count_max, sizeof(CounterFileName),
+              file_bytes) &&
+         fits(header.blocks_offset, header.thread_count_max, header.block_bytes, file_bytes) &&
+         header.blocks_offset % sizeof(std::uint64_t) == 0 &&
+         header.block_bytes % sizeof(std::uint64_t) == 0 &&
+         header.histograms_offset % sizeof(std::uint64_t) == 0 &&
+         header.cell_count <= header.histograms_offset / sizeof(std::uint64_t) &&
+         header.histograms_offset <= header.block_bytes &&
+         histograms <= header.block_bytes - header.histograms_offset;
+}
+
+}  // namespace
+
+FileMapping::~FileMapping() {
+  if (begin_ != nullptr) munmap(begin_, size_);
+}
+
+// ---- the server's side ----
+
+CounterFileWriter CounterFileWriter::create(const std::filesystem::path& path,
+                                            std::size_t thread_count, std::int64_t wall_ms) {
+  IMS_ASSERT(thread_count >= 1 && thread_count <= kCounterFileThreadsMax);
+  const CounterFileHeader header = make_header(thread_count, wall_ms);
+  std::filesystem::path fresh = path;
+  fresh += ".new";
+  const Fd fd(::open(fresh.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (fd.get() < 0) fail("cannot create", fresh);
+  errno = posix_fallocate(fd.get(), 0, static_cast<off_t>(header.file_bytes));
+  if (errno != 0) fail("cannot allocate", fresh);
+  void* const begin =
+      mmap(nullptr, header.file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (begin == MAP_FAILED) fail("cannot map", fresh);
+
+  CounterFileWriter writer;
+  writer.mapping_ = FileMapping(static_cast<std::byte*>(begin), header.file_bytes);
+  std::byte* const base = writer.mapping_.begin();
+  std::memcpy(base, &header, sizeof header);
+  for (std::size_t i = 0; i < kCounterCount; ++i) {
+    put_name(base + header.names_offset + i * sizeof(CounterFileName), kCounterEntries[i].name,
+             kCounterEntries[i].kind);
+  }
+  for (std::size_t i = 0; i < kStageCount; ++i) {
+    put_name(base + header.stages_offset + i * sizeof(CounterFileName), kStageNames[i],
+             CounterKind::kCounter);
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0) fail("cannot move into place", path);
+  return writer;
+}
+
+CounterBlock CounterFileWriter::take_block(std::string_view thread) {
+  CounterFileHeader header;
+  std::memcpy(&header, mapping_.begin(), sizeof header);
+  if (taken_ == header.thread_count_max) {
+    throw std::runtime_error(
+        fmt::format("the counters file has no block left for thread {}", thread));
+  }
+  std::byte* const block = mapping_.begin() + header.blocks_offset + taken_ * header.block_bytes;
+  put_name(mapping_.begin() + header.threads_offset + taken_ * sizeof(CounterFileName), thread,
+           CounterKind::kCounter);
+  ++taken_;
+  return CounterBlock({reinterpret_cast<std::uint64_t*>(block), kBlockCells});
+}
+
+// ---- the outside ----
+
+CounterFile CounterFile::open(const std::filesystem::path& path) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) fail("cannot open", path);
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0) fail("cannot stat", path);
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size < sizeof(CounterFileHeader)) {
+    throw std::runtime_error(fmt::format("the counters file {} is cut short", path.string()));
+  }
+  void* const begin = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+  if (begin == MAP_FAILED) fail("cannot map", path);
+
+  CounterFile file;
+  file.mapping_ = FileMapping(static_cast<std::byte*>(begin), size);
+  if (!is_valid(file.header(), size)) {
+    throw std::runtime_error(
+        fmt::format("the counters file {} is damaged or of another version", path.string()));
+  }
+  return file;
+}
+
+const CounterFileHeader& CounterFile::header() const noexcept {
+  return *reinterpret_cast<const CounterFileHeader*>(mapping_.begin());
+}
+
+std::string_view CounterFile::name_at(std::uint64_t offset, std::size_t index) const noexcept {
+  const auto* const entry =
+      reinterpret_cast<const CounterFileName*>(mapping_.begin() + offset) + index;
+  return {entry->name, strnlen(entry->name, sizeof entry->name)};
+}
+
+std::vector<std::string> CounterFile::names() const {
+  std::vector<std::string> list;
+  for (std::size_t i = 0; i < header().cell_count; ++i) {
+    list.emplace_back(name_at(header().names_offset, i));
+  }
+  return list;
+}
+
+std::vector<std::string> CounterFile::threads() const {
+  std::vector<std::string> list;
+  for (std::size_t i = 0; i < header().thread_count_max; ++i) {
+    const std::string_view name = name_at(header().threads_offset, i);
+    if (name.empty()) break;
+    list.emplace_back(name);
+  }
+  return list;
+}
+
+std::size_t CounterFile::cell_index(std::string_view name) const {
+  for (std::size_t i = 0; i < header().cell_count; ++i) {
+    if (name_at(header().names_offset, i) == name) return i;
+  }
+  throw std::runtime_error(fmt::format("the counters file has no cell {}", name));
+}
+
+bool CounterFile::is_gauge(std::string_view name) const {
+  const auto* const entries =
+      reinterpret_cast<const CounterFileName*>(mapping_.begin() + header().names_offset);
+  return entries[cell_index(name)].kind == static_cast<std::uint8_t>(CounterKind::kGauge);
+}
+
+std::uint64_t CounterFile::cell(std::size_t block, std::size_t index) const noexcept {
+  std::byte* const at = mapping_.begin() + header().blocks_offset + block * header().block_bytes +
+                        index * sizeof(std::uint64_t);
+  // Pairs with the writer's relaxed store: a whole value, of some recent moment. An atomic load of
+  // 8 aligned bytes only reads, so a read-only mapping serves.
+  return std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(at))
+      .load(std::memory_order_relaxed);
+}
+
+std::uint64_t CounterFile::sum(std::string_view name) const {
+  const std::size_t index = cell_index(name);
+  const std::size_t blocks = threads().size();
+  std::uint64_t total = 0;
+  for (std::size_t block = 0; block < blocks; ++block) total += cell(block, index);
+  return total;
+}
+
+std::uint64_t CounterFile::get(std::string_view name, std::string_view thread) const {
+  const auto list = threads();
+  const auto found = std::ranges::find(list, thread);
+  if (found == list.end()) {
+    throw std::runtime_error(fmt::format("the counters file has no thread {}", thread));
+  }
+  return cell(static_cast<std::size_t>(found - list.begin()), cell_index(name));
+}
+
+std::vector<std::uint64_t> CounterFile::histogram(std::string_view stage) const {
+  for (std::size_t i = 0; i < header().stage_count; ++i) {
+    if (name_at(header().stages_offset, i) != stage) continue;
+    const std::size_t buckets = header().histogram_buckets;
+    const std::size_t first = header().histograms_offset / sizeof(std::uint64_t) + i * buckets;
+    std::vector<std::uint64_t> cells(buckets);
+    const std::size_t blocks = threads().size();
+    for (std::size_t block = 0; block < blocks; ++block) {
+      for (std::size_t j = 0; j < buckets; ++j) cells[j] += cell(block, first + j);
+    }
+    return cells;
+  }
+  throw std::runtime_error(fmt::format("the counters file has no stage {}", stage));
+}
+
+std::uint64_t CounterFile::pid() const noexcept { return header().pid; }
+std::int64_t CounterFile::started_wall_ms() const noexcept { return header().started_wall_ms; }
+
+}  // namespace ims
