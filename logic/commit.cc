@@ -1,0 +1,309 @@
+// Batches: what a turn changed goes to the committer as one unit; what waits for it is released in
+// order when it is durable, and refused in order when it is not.
+//
+//   open ──submit──▶ in flight ──result──▶ committed ──released──▶ free
+//                        └── failed: this batch, all behind it and the open one are refused,
+//                            pending state is dropped, the epoch goes up
+
+#include <algorithm>
+
+#include "logic/worker.h"
+
+namespace ims::logic {
+
+Batch& Worker::open_batch() {
+  if (open_ == nullptr) {
+    IMS_ASSERT(!free_batches_.empty());
+    open_ = free_batches_.back();
+    free_batches_.pop_back();
+    open_->number = ++batch_number_;
+    open_->worker = ports_.index;
+    open_->epoch = epoch_;
+    open_->messages = 0;
+  }
+  return *open_;
+}
+
+Effect& Worker::add_effect(Effect::Kind kind, Entity* owner) {
+  Effect& effect = open_batch().effects.emplace_back();
+  effect.kind = kind;
+  effect.owner = owner;
+  if (owner != nullptr) pin(owner);
+  return effect;
+}
+
+bool Worker::batch_is_full() const noexcept {
+  if (open_ == nullptr) return free_batches_.empty();
+  return open_->messages >= kBatchMessagesMax || open_->batch.size_bytes() >= kBatchBytesMax / 2;
+}
+
+// The head row of each timeline that grew is written once per batch, with what is pending now.
+void Worker::touch_head(Entity& owner) {
+  Batch& batch = open_batch();
+  Timeline& timeline = owner.kind == NameKind::kUser ? static_cast<User&>(owner).inbox
+                                                     : static_cast<Group&>(owner).timeline;
+  if (timeline.dirty_batch == batch.number) return;
+  timeline.dirty_batch = batch.number;
+  batch.heads.push_back(&owner);
+  pin(&owner);
+}
+
+std::uint64_t Worker::append_row(Entity& owner, Timeline& timeline, std::int64_t& time_ms) {
+  TimelineState& state = timeline.pending;
+  time_ms = std::max(now_.wall_ms, state.last_time_ms);
+  state.last_time_ms = time_ms;
+  const std::uint64_t seq = ++state.head;
+  if (state.first_seq == seq) state.first_time_ms = time_ms;
+  ++open_batch().messages;
+  counters_.add(Counter::kRowsStored);
+  touch_head(owner);
+  return seq;
+}
+
+void Worker::submit_batch() {
+  if (open_ == nullptr) return;
+  if (in_flight_.size() + committed_.size() >= kBatchesInFlightMax) return;
+  Batch& batch = *open_;
+  for (Entity* owner : batch.heads) {
+    if (owner->kind == NameKind::kUser) {
+      const User& user = static_cast<const User&>(*owner);
+      batch.batch.put(Table::kMeta, user_key(user.partition(), user.tenant, user.name),
+                      encode_user({user.id, user.inbox.pending, user.last_seen_ms, user.removed}));
+    } else {
+      const Group& group = static_cast<const Group&>(*owner);
+      batch.batch.put(Table::kMeta, group_key(group.partition(), group.tenant, group.name),
+                      encode_group({group.id, group.timeline.pending, group.label,
+                                    group.member_count, group.open, group.dismissed}));
+    }
+  }
+  open_ = nullptr;
+  if (batch.batch.empty()) {
+    // Nothing to write: it only waits for those before it.
+    batch.result = StoreStatus::kOk;
+    if (in_flight_.empty()) {
+      committed_.push_back(&batch);
+      take_committed();
+      return;
+    }
+  }
+  in_flight_.push_back(&batch);
+  CommitBatch* commit = &batch;
+  const bool pushed = ports_.commits->submitted.try_push(commit);
+  IMS_ASSERT(pushed);  // capacity >= kBatchesInFlightMax
+  published_.commits = true;
+}
+
+bool Worker::take_committed() {
+  bool worked = false;
+  while (auto done = ports_.commits->done.try_pop()) {
+    worked = true;
+    IMS_ASSERT(!in_flight_.empty() && in_flight_.front() == *done);
+    Batch& batch = *in_flight_.front();
+    in_flight_.pop_front();
+    if (batch.result == StoreStatus::kOk) {
+      committed_.push_back(&batch);
+    } else {
+      // Everything before it is durable and must leave first: answers keep their order.
+      while (!committed_.empty()) {
+        Batch* before = committed_.front();
+        committed_.pop_front();
+        release(*before, true);
+        finish_batch(before);
+      }
+      fail_pending(batch);
+    }
+  }
+  while (!committed_.empty()) {
+    worked = true;
+    Batch* batch = committed_.front();
+    if (!release(*batch, false)) break;
+    committed_.pop_front();
+    finish_batch(batch);
+  }
+  return worked;
+}
+
+void Worker::finish_batch(Batch* batch) {
+  for (Entity* owner : batch->heads) unpin(owner);
+  batch->heads.clear();
+  batch->effects.clear();
+  batch->released = 0;
+  batch->arena.clear();
+  batch->batch.clear();
+  free_batches_.push_back(batch);
+}
+
+// True when all its effects left; false when answers wait for room in a delivery ring (`force` lets
+// them wait in memory: what follows must see all of this batch as durable).
+bool Worker::release(Batch& batch, bool force) {
+  while (batch.released < batch.effects.size()) {
+    if (!force && !waiting_answers_.empty()) return false;
+    Effect& effect = batch.effects[batch.released++];
+    release_effect(batch, effect);
+    if (effect.owner != nullptr) unpin(effect.owner);
+  }
+  return true;
+}
+
+void Worker::release_effect(Batch& batch, Effect& effect) {
+  const std::string_view arena = batch.arena;
+  const std::string_view payload = arena.substr(effect.payload_offset, effect.payload_bytes);
+  switch (effect.kind) {
+    case Effect::Kind::kRow: {
+      const std::string_view body =
+          batch.batch.bytes().substr(effect.body_offset, effect.body_bytes);
+      Entity& owner = *effect.owner;
+      const bool to_group = owner.kind == NameKind::kGroup;
+      Timeline& timeline =
+          to_group ? static_cast<Group&>(owner).timeline : static_cast<User&>(owner).inbox;
+      timeline.durable.head = effect.seq;
+      timeline.durable.last_time_ms = effect.time_ms;
+      if (timeline.durable.first_seq == effect.seq) timeline.durable.first_time_ms = effect.time_ms;
+      if (effect.meta) --static_cast<Group&>(owner).pending_changes;
+
+      answer(effect.requester, effect.code, {}, effect.seq, effect.time_ms, payload);
+      if (effect.dedupe_bytes != 0) {
+        const auto it =
+            pending_dedupe_.find(std::string(arena.substr(effect.dedupe_offset, effect.dedupe_bytes)));
+        if (it != pending_dedupe_.end()) {
+          for (const Requester& waiter : it->second.waiters) {
+            answer(waiter, Code::kOk, {}, effect.seq, effect.time_ms, {}, true);
+          }
+          pending_dedupe_.erase(it);
+        }
+      }
+      if (to_group) {
+        publish_group_row(static_cast<Group&>(owner), effect.seq, effect.origin_session, body,
+                          effect.requester.stamp);
+      } else {
+        for (Session* session : static_cast<User&>(owner).sessions) {
+          if (session->send_only) continue;
+          consider_live(*session, 0, effect.seq, effect.origin_session, body.size());
+        }
+        push_row(effect.seq, body, effect.requester.stamp);
+      }
+      break;
+    }
+    case Effect::Kind::kAnswer:
+      if (effect.meta) --static_cast<Group&>(*effect.owner).pending_changes;
+      answer(effect.requester, effect.code, {}, effect.seq, effect.time_ms, payload);
+      break;
+    case Effect::Kind::kLogin: {
+      Session* session = find_session(effect.requester.connection);
+      if (session != nullptr && session->id == effect.origin_session) {
+        send_login_answer(*session, effect.requester);
+      }
+      break;
+    }
+    case Effect::Kind::kOutbox:
+      if (const auto row = decode_outbox(payload)) {
+        queue_outbox(effect.number, effect.owner->partition(), *row, payload);
+      }
+      break;
+    case Effect::Kind::kEffectDone: {
+      AppliedEffects& applied = applied_[effect.worker];
+      applied.committed = std::max(applied.committed, effect.number);
+      tell_effect_done(effect.worker, effect.number, true);
+      break;
+    }
+    case Effect::Kind::kLoad: start_load(effect.load); break;
+    case Effect::Kind::kAdmin: finish_admin(effect.command, true); break;
+  }
+}
+
+// ---- failure -------------------------------------------------------------------------------------
+
+// `first` failed. Everything submitted behind it will fail too (same epoch), and what is open builds on
+// it: all of it is refused now, in order; what the committer still returns of it is ignored.
+void Worker::fail_pending(Batch& first) {
+  counters_.add(Counter::kCommitFailures);
+  fail_batch(first);
+  drop_pending_state(first);
+  finish_batch(&first);
+  if (first.epoch < epoch_) return;  // a follower of a failure that was handled before
+
+  ++epoch_;
+  counters_.set(Counter::kStoreFailureEpoch, epoch_);
+  for (Batch* batch : in_flight_) {
+    fail_batch(*batch);
+    drop_pending_state(*batch);
+    for (Entity* owner : batch->heads) unpin(owner);
+    batch->heads.clear();
+    batch->effects.clear();
+    batch->released = 0;
+  }
+  if (open_ != nullptr) {
+    Batch* batch = open_;
+    open_ = nullptr;
+    fail_batch(*batch);
+    drop_pending_state(*batch);
+    finish_batch(batch);
+  }
+  for (AppliedEffects& applied : applied_) applied.pending = applied.committed;
+  for (auto& [bits, session] : sessions_) {  // cursors that were in those batches
+    for (Feed& feed : session->feeds) {
+      if (feed.in_use) mark_dirty(*session, feed);
+    }
+  }
+}
+
+void Worker::fail_batch(Batch& batch) {
+  for (; batch.released < batch.effects.size(); ++batch.released) {
+    Effect& effect = batch.effects[batch.released];
+    const std::string_view arena = batch.arena;
+    switch (effect.kind) {
+      case Effect::Kind::kRow:
+        if (effect.dedupe_bytes != 0) {
+          const auto it = pending_dedupe_.find(
+              std::string(arena.substr(effect.dedupe_offset, effect.dedupe_bytes)));
+          if (it != pending_dedupe_.end()) {
+            for (const Requester& waiter : it->second.waiters) refuse(waiter, Code::kUnavailable);
+            pending_dedupe_.erase(it);
+          }
+        }
+        [[fallthrough]];
+      case Effect::Kind::kAnswer: refuse(effect.requester, Code::kUnavailable); break;
+      case Effect::Kind::kLogin: {
+        Session* session = find_session(effect.requester.connection);
+        if (session != nullptr && session->id == effect.origin_session) {
+          refuse_login(effect.requester, Code::kUnavailable,
+                       "The store cannot write now; try again.");
+          session->closing = true;
+          end_session(*session);
+        }
+        break;
+      }
+      case Effect::Kind::kOutbox: break;
+      case Effect::Kind::kEffectDone:
+        tell_effect_done(effect.worker, effect.number, false);
+        break;
+      case Effect::Kind::kLoad: start_load(effect.load); break;
+      case Effect::Kind::kAdmin: finish_admin(effect.command, false); break;
+    }
+    if (effect.owner != nullptr) unpin(effect.owner);
+  }
+}
+
+// What was pending is forgotten: timelines go on from their durable head; groups and memberships are
+// read again. first_seq knowledge stays: rows only ever leave at that end.
+void Worker::drop_pending_state(Batch& batch) {
+  for (Entity* owner : batch.heads) {
+    const bool is_user = owner->kind == NameKind::kUser;
+    Timeline& timeline =
+        is_user ? static_cast<User&>(*owner).inbox : static_cast<Group&>(*owner).timeline;
+    timeline.pending = timeline.durable;
+    timeline.dirty_batch = 0;
+    if (is_user) {
+      User& user = static_cast<User&>(*owner);
+      user.mine.reset();
+      if (user.sessions.empty()) user.state = Entity::State::kNew;
+    } else {
+      Group& group = static_cast<Group&>(*owner);
+      group.members.clear();
+      group.pending_changes = 0;
+      group.state = Entity::State::kNew;
+    }
+  }
+}
+
+}  // namespace ims::logic

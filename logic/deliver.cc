@@ -1,0 +1,396 @@
+// Pushes: rows as they become durable to sessions that are LIVE, pages of the store to those that
+// catch up, relayed messages to who is there. See session.h for the two modes.
+
+#include <algorithm>
+
+#include "logic/worker.h"
+#include "shared/encode.h"
+
+namespace ims::logic {
+namespace {
+
+constexpr std::uint32_t kPagesPerTurnMax = 32;   // catch-up pages of all sessions in one turn
+constexpr std::size_t kSkipsPerSessionMax = 4096;  // 64 KiB of ranges; more waits for acknowledgements
+
+std::size_t queued_bytes(std::size_t body_bytes) { return body_bytes + kOuterHeaderBytesMax; }
+
+}  // namespace
+
+Session* Worker::find_session(ConnectionId connection) {
+  const auto it = sessions_.find(connection.bits);
+  return it == sessions_.end() ? nullptr : it->second.get();
+}
+
+// ---- the window ----------------------------------------------------------------------------------
+
+std::uint64_t Worker::feed_head(const Session& session, const Feed& feed) const {
+  if (feed.end_seq != 0) return feed.end_seq;
+  if (feed.hub != nullptr) return feed.hub->subscribed ? feed.hub->heard_head : 0;
+  return session.user->inbox.durable.head;
+}
+
+bool Worker::can_hand(const Session& session, const Feed& feed, std::size_t bytes) const {
+  if (!session.answered || session.closing || session.refused || session.waits_for) return false;
+  if (session.handed_count() >= config_.push_window) return false;
+  if (session.mode == AckMode::kExplicit && feed.unacked >= config_.push_window) return false;
+  if (feed.skips.size() >= kSkipsPerSessionMax) return false;
+  return session.handed_count() == 0 || session.handed_bytes + bytes <= handed_bytes_max_;
+}
+
+// The row goes to the gateway: counted against the window until the kernel took it.
+void Worker::hand(Session& session, std::uint32_t feed_index, std::uint64_t seq, std::size_t bytes,
+                  PushTarget& target) {
+  Feed& feed = session.feeds[feed_index];
+  IMS_ASSERT(seq > feed.handed);
+  if (seq > feed.handed + 1) feed.skip(feed.handed + 1, seq - 1);
+  feed.handed = seq;
+  ++feed.unacked;
+  session.handed_bytes += bytes;
+  if (session.handed_head > 0 && session.handed_head == session.handed.size()) {
+    session.handed.clear();
+    session.handed_head = 0;
+  }
+  session.handed.push_back({seq, static_cast<std::uint32_t>(bytes), feed_index});
+  target.connection = session.connection;
+  target.ordinal = session.next_ordinal++;
+  if (session.restart) {
+    session.restart = false;
+    target.ordinal |= kTargetRestart;
+  }
+  counters_.add(Counter::kRowsPushed);
+}
+
+// ---- live ----------------------------------------------------------------------------------------
+
+// Collects the session for push_row() if it is LIVE and has room; else it catches up later.
+void Worker::consider_live(Session& session, std::uint32_t feed_index, std::uint64_t seq,
+                           SessionId origin, std::size_t bytes) {
+  Feed& feed = session.feeds[feed_index];
+  if (!feed.live || seq <= feed.handed) {
+    // Catching up: the pump finds the row by itself, or was just told that there is one.
+    if (seq > feed.handed) enqueue_pump(session);
+    return;
+  }
+  if (origin == session.id) {
+    feed.skip(seq, seq);
+    if (feed.dirty) mark_dirty(session, feed);
+    return;
+  }
+  if (!can_hand(session, feed, queued_bytes(bytes))) {
+    feed.live = false;
+    counters_.add(Counter::kCatchupEntered);
+    return;  // Taken or ACK brings it back
+  }
+  fan_[session.connection.gateway()].push_back({&session, feed_index});
+}
+
+// One record per gateway and 1,024 targets, to the sessions collected in fan_.
+void Worker::push_row(std::uint64_t seq, std::string_view body, std::uint64_t stamp) {
+  for (std::size_t gateway = 0; gateway < fan_.size(); ++gateway) {
+    std::vector<Candidate>& candidates = fan_[gateway];
+    for (std::size_t at = 0; at < candidates.size(); at += kPushTargetsMax) {
+      const std::size_t count = std::min(candidates.size() - at, kPushTargetsMax);
+      RecordWriter writer(*ports_.deliveries[gateway],
+                          sizeof(PushRecord) + count * sizeof(PushTarget) + body.size());
+      if (!writer.ok()) {
+        counters_.add(Counter::kRingFullDeliveries);
+        for (std::size_t i = at; i < at + count; ++i) {
+          candidates[i].session->feeds[candidates[i].feed].live = false;
+          enqueue_pump(*candidates[i].session);
+        }
+        continue;
+      }
+      PushRecord record;
+      record.header.kind = RecordKind::kPush;
+      record.header.flags = kFlagStored;
+      record.stamp = stamp;
+      record.body_bytes = static_cast<std::uint32_t>(body.size());
+      record.target_count = static_cast<std::uint16_t>(count);
+      writer.header(record);
+      for (std::size_t i = at; i < at + count; ++i) {
+        PushTarget target;
+        hand(*candidates[i].session, candidates[i].feed, seq, queued_bytes(body.size()), target);
+        std::memcpy(writer.extend(sizeof target), &target, sizeof target);
+      }
+      writer.append(as_bytes(body));
+      writer.commit();
+    }
+    candidates.clear();
+  }
+}
+
+// Not stored, encoded straight into the ring: to the sessions collected in fan_, dropped for those whose gateway has no room.
+void Worker::relay(const MessageFields& fields, std::uint64_t stamp) {
+  relay_with(push_message_bytes(fields), stamp,
+             [&](std::byte* out) { write_push_message(out, fields); });
+}
+
+void Worker::relay_body(std::string_view body, std::uint64_t stamp) {
+  relay_with(body.size(), stamp,
+             [&](std::byte* out) { std::memcpy(out, body.data(), body.size()); });
+}
+
+template <typename Write>
+void Worker::relay_with(std::size_t body_bytes, std::uint64_t stamp, Write write) {
+  for (std::size_t gateway = 0; gateway < fan_.size(); ++gateway) {
+    std::vector<Candidate>& candidates = fan_[gateway];
+    for (std::size_t at = 0; at < candidates.size(); at += kPushTargetsMax) {
+      const std::size_t count = std::min(candidates.size() - at, kPushTargetsMax);
+      RecordWriter writer(*ports_.deliveries[gateway],
+                          sizeof(PushRecord) + count * sizeof(PushTarget) + body_bytes);
+      if (!writer.ok()) {
+        counters_.add(Counter::kRelayedDropped, count);
+        continue;
+      }
+      PushRecord record;
+      record.header.kind = RecordKind::kPush;
+      record.stamp = stamp;
+      record.body_bytes = static_cast<std::uint32_t>(body_bytes);
+      record.target_count = static_cast<std::uint16_t>(count);
+      writer.header(record);
+      for (std::size_t i = at; i < at + count; ++i) {
+        const PushTarget target{candidates[i].session->connection, 0};
+        std::memcpy(writer.extend(sizeof target), &target, sizeof target);
+      }
+      write(writer.extend(body_bytes));
+      counters_.add(Counter::kPayloadBytesCopied, body_bytes);
+      writer.commit();
+    }
+    candidates.clear();
+  }
+}
+
+// ---- catch-up ------------------------------------------------------------------------------------
+
+void Worker::enqueue_pump(Session& session) {
+  if (session.in_pump_queue || session.reading || session.send_only) return;
+  session.in_pump_queue = true;
+  pump_queue_.push_back(session.connection);
+}
+
+void Worker::pump_some() {
+  std::size_t sessions = pump_queue_.size();
+  for (std::uint32_t pages = 0; pages < kPagesPerTurnMax && sessions > 0; ++pages, --sessions) {
+    const ConnectionId connection = pump_queue_.front();
+    pump_queue_.pop_front();
+    Session* session = find_session(connection);
+    if (session == nullptr) continue;
+    session->in_pump_queue = false;
+    pump(*session);
+  }
+}
+
+// One page of one timeline, round robin; the inbox goes first after a login.
+void Worker::pump(Session& session) {
+  if (session.reading || session.closing || !session.answered || session.waits_for) return;
+  for (std::size_t tried = 0; tried < session.feeds.size(); ++tried) {
+    const std::size_t index = session.next_feed % session.feeds.size();
+    session.next_feed = index + 1;
+    Feed& feed = session.feeds[index];
+    if (!feed.in_use || feed.live) continue;
+    const std::uint64_t head = feed_head(session, feed);
+    if (feed.handed >= head) {
+      // An ended membership stays as it is; a subscription that is not answered yet has no head.
+      feed.live = feed.end_seq == 0 && (feed.hub == nullptr || feed.hub->subscribed);
+      continue;
+    }
+    if (!can_hand(session, feed, 0)) continue;
+    Load* load = make_load(Load::Kind::kRowPage, Load::Reason::kCatchup, session.user);
+    load->timeline_key = feed.timeline;
+    load->connection = session.connection;
+    load->session = session.id;
+    load->feed = static_cast<std::uint32_t>(index);
+    load->seq_from = feed.handed + 1;
+    load->seq_to = head;
+    load->rows_max = static_cast<std::uint32_t>(
+        std::min<std::size_t>(kCatchupPageRowsMax, config_.push_window - session.handed_count()));
+    load->bytes_max = kCatchupPageBytesMax;
+    counters_.add(Counter::kCatchupPages);
+    session.reading = true;
+    start_load(load);
+    return;
+  }
+}
+
+void Worker::finish_catchup(Load* load) {
+  Session* session = find_session(load->connection);
+  if (session == nullptr || session->id != load->session) return;
+  session->reading = false;
+  if (load->status != StoreStatus::kOk) {
+    session->closing = true;
+    return disconnect(session->connection, DisconnectCode::kUnavailable,
+                      "The store cannot be read now; try again.");
+  }
+  if (session->closing) return;
+  hand_page(*session, load->feed, *load);
+}
+
+void Worker::hand_page(Session& session, std::uint32_t feed_index, const Load& page) {
+  Feed& feed = session.feeds[feed_index];
+  if (!feed.in_use) return enqueue_pump(session);
+  std::uint64_t last = page.seq_to;  // rows up to here were looked at
+  if (page.more && !page.page.empty()) last = page.page.back().seq;
+  bool room = true;
+  for (const Load::Page& found : page.page) {
+    if (found.seq <= feed.handed) continue;  // an ACK passed it meanwhile
+    const auto row = decode_row(found.value);
+    if (!row) continue;
+    if (row->time_ms < page.cutoff_ms) continue;  // past retention: passed over like a gap
+    if (row->origin_session == session.id) {
+      feed.skip(feed.handed + 1, found.seq);
+      continue;
+    }
+    const std::size_t bytes = queued_bytes(row->body.size());
+    if (!can_hand(session, feed, bytes)) {
+      room = false;
+      break;
+    }
+    RecordWriter writer(*ports_.deliveries[session.connection.gateway()],
+                        sizeof(PushRecord) + sizeof(PushTarget) + row->body.size());
+    if (!writer.ok()) {
+      counters_.add(Counter::kRingFullDeliveries);
+      room = false;
+      enqueue_pump(session);
+      break;
+    }
+    PushRecord record;
+    record.header.kind = RecordKind::kPush;
+    record.header.flags = kFlagStored;
+    record.body_bytes = static_cast<std::uint32_t>(row->body.size());
+    record.target_count = 1;
+    writer.header(record);
+    PushTarget target;
+    hand(session, feed_index, found.seq, bytes, target);
+    std::memcpy(writer.extend(sizeof target), &target, sizeof target);
+    writer.append(as_bytes(row->body));
+    writer.commit();
+  }
+  if (room && last > feed.handed) feed.skip(feed.handed + 1, last);
+  if (feed.dirty) mark_dirty(session, feed);
+  // More rows, or another timeline: again in a later turn, unless only the client can make room.
+  if (room) enqueue_pump(session);
+}
+
+// ---- what the gateway reports --------------------------------------------------------------------
+
+void Worker::handle_session_record(ByteView bytes) {
+  const auto& record = record_as<SessionRecord>(bytes);
+  if (record.header.kind == RecordKind::kEnded) return on_ended(record);
+  Session* session = find_session(record.connection);
+  if (session == nullptr || session->id != record.session || session->send_only) return;
+  switch (record.header.kind) {
+    case RecordKind::kTaken: return on_taken(*session, record.ordinal);
+    case RecordKind::kRefused: return on_refused(*session, record.ordinal);
+    default: return on_drained(*session);
+  }
+}
+
+void Worker::on_taken(Session& session, std::uint64_t ordinal) {
+  while (session.taken_ordinal < ordinal && session.handed_count() > 0) {
+    const HandedRow row = session.handed[session.handed_head++];
+    ++session.taken_ordinal;
+    session.handed_bytes -= row.bytes;
+    Feed& feed = session.feeds[row.feed];
+    if (session.mode == AckMode::kAuto && feed.in_use && row.seq > feed.acked &&
+        row.seq <= feed.handed) {
+      feed.acknowledge(row.seq);
+      mark_dirty(session, feed);
+    }
+  }
+  if (session.handed_count() == 0) {
+    session.handed.clear();
+    session.handed_head = 0;
+  }
+  enqueue_pump(session);
+}
+
+// The gateway has no memory for the rows from `ordinal` on: they were not handed after all.
+void Worker::on_refused(Session& session, std::uint64_t ordinal) {
+  on_taken(session, ordinal - 1);
+  counters_.add(Counter::kRowsRefused, session.handed_count());
+  for (std::size_t i = session.handed.size(); i > session.handed_head; --i) {
+    const HandedRow row = session.handed[i - 1];
+    Feed& feed = session.feeds[row.feed];
+    if (feed.in_use) feed.rewind(row.seq - 1, row.seq > feed.acked ? 1 : 0);
+  }
+  session.handed.clear();
+  session.handed_head = 0;
+  session.handed_bytes = 0;
+  session.next_ordinal = ordinal;
+  session.refused = true;
+}
+
+void Worker::on_drained(Session& session) {
+  if (!session.refused) return;
+  session.refused = false;
+  session.restart = true;
+  enqueue_pump(session);
+}
+
+void Worker::on_ended(const SessionRecord& record) {
+  const auto login = logins_.find(record.connection.bits);
+  if (login != logins_.end()) login->second.gone = true;
+  Session* session = find_session(record.connection);
+  if (session == nullptr) return;
+  if (!session->send_only) on_taken(*session, record.ordinal);
+  end_session(*session);
+}
+
+void Worker::end_session(Session& session) {
+  User& user = *session.user;
+  if (!session.send_only) {
+    for (Feed& feed : session.feeds) feed.absorb_skips();
+    session.feeds[0].dirty = true;  // last used: now
+    flush_cursors(session);
+    user.last_seen_ms = now_.wall_ms;
+    touch_head(user);
+  } else {
+    --user.send_only_count;
+  }
+  std::erase(user.sessions, &session);
+
+  for (Session* other : user.sessions) {
+    if (other->send_only || session.send_only || other->device != session.device) continue;
+    for (const Feed& mine : session.feeds) {
+      for (Feed& theirs : other->feeds) {
+        if (theirs.timeline == mine.timeline && mine.in_use && theirs.in_use &&
+            mine.acked > theirs.acked) {
+          theirs.advance(mine.acked);
+        }
+      }
+    }
+    if (other->waits_for == session.id) {
+      other->waits_for = {};
+      enqueue_pump(*other);
+    }
+  }
+  for (std::uint32_t i = 0; i < session.feeds.size(); ++i) {
+    if (session.feeds[i].hub != nullptr) leave_hub(session, i);
+  }
+  unpin(&user);
+  sessions_.erase(session.connection.bits);
+  counters_.set(Counter::kSessions, sessions_.size());
+}
+
+// ---- cursors -------------------------------------------------------------------------------------
+
+void Worker::mark_dirty(Session& session, Feed& feed) {
+  feed.dirty = true;
+  if (session.in_dirty_list) return;
+  session.in_dirty_list = true;
+  dirty_sessions_.push_back(session.connection);
+}
+
+void Worker::flush_cursors(Session& session) {
+  session.in_dirty_list = false;
+  if (session.user->reading) session.user->load_stale = true;
+  for (Feed& feed : session.feeds) {
+    if (!feed.dirty || !feed.in_use) continue;
+    feed.dirty = false;
+    ops().put(Table::kCursors,
+              cursor_key(session.user->inbox.key, session.device, feed.timeline.id),
+              encode_cursor({now_.wall_ms, feed.acked}));
+  }
+}
+
+}  // namespace ims::logic

@@ -1,0 +1,101 @@
+// Users and groups as their owner keeps them in memory: a cache over the store, loaded on demand.
+//
+//              find                    load done
+//   (nothing) ──────▶ kNew, reading ──────────────▶ kReady | kAbsent ──▶ evicted when unpinned, CLOCK
+//
+// Ownership  The one worker that owns the name's partition. Pointers stay valid while pins > 0, and
+//            within a turn.
+// Parking    While `reading`, requests for the entity wait in `parked`, in order; kParkedPerKeyMax,
+//            then OVERLOADED. They are replayed once the read is done.
+// State      A timeline is *durable* plus *pending*: pushes, heads and pages see durable alone; the
+//            next seq, membership and dedupe see pending. A failed batch drops pending.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "logic/keys.h"
+#include "logic/rows.h"
+#include "shared/ids.h"
+#include "shared/route.h"
+
+namespace ims::logic {
+
+struct Session;
+
+struct Entity {
+  enum class State : std::uint8_t { kNew, kReady, kAbsent };
+
+  NameKind kind{};
+  State state = State::kNew;
+  bool reading = false;     // True exactly while a load of this entity is under way
+  bool load_stale = false;  // what the load reads was changed meanwhile: it runs again
+  bool referenced = false;  // CLOCK: used since the hand passed
+  std::uint32_t pins = 0;   // sessions, pending effects, subscribers, loads
+  TenantId tenant;
+  std::uint64_t hash = 0;
+  std::string name;
+  std::vector<std::string> parked;  // whole records
+
+  std::uint16_t partition() const noexcept { return partition_of(hash); }
+};
+
+struct Timeline {
+  TimelineKey key;
+  TimelineState durable;
+  TimelineState pending;
+  std::uint64_t dirty_batch = 0;  // the batch that will write the head, if any
+
+  // Rows within retention, as far as first_seq knows: pending ones included.
+  std::uint64_t row_count() const noexcept { return pending.head + 1 - pending.first_seq; }
+};
+
+// One membership of a user, as LIST_MINE and logins see it.
+struct Mine {
+  std::string group_name;
+  MineRow row;
+};
+
+struct User : Entity {
+  UserId id;
+  Timeline inbox;
+  std::int64_t last_seen_ms = 0;
+  bool removed = false;            // by an operator: as if it did not exist
+  std::vector<Session*> sessions;  // send_only ones too
+  std::uint32_t send_only_count = 0;
+  // Memberships by ascending name; null: not loaded. Loaded, it includes what is pending.
+  std::unique_ptr<std::vector<Mine>> mine;
+  std::uint32_t groups_reserved = 0;  // places promised to exchanges under way
+};
+
+struct Member {
+  bool exists = false;
+  MemberRow row;
+};
+
+// A worker that wants this group's rows as they are committed.
+struct Subscriber {
+  enum class Owed : std::uint8_t { kNothing, kHead, kSubscribed };
+  WorkerIndex worker = 0;
+  Owed owed = Owed::kNothing;  // what found no room in the ring to it
+};
+
+struct Group : Entity {
+  GroupId id;
+  Timeline timeline;
+  std::string label;
+  std::uint32_t member_count = 0;
+  bool open = false;
+  bool dismissed = false;
+  std::uint32_t pending_changes = 0;  // effects under way that changed more than the timeline
+  std::uint32_t exchanges = 0;        // CREATE, INVITE and JOIN that wait for other owners
+  // Memberships that were looked up, pending ones included; absent ones too.
+  boost::unordered_flat_map<std::string, Member> members;
+  std::vector<Subscriber> subscribers;
+};
+
+}  // namespace ims::logic

@@ -1,0 +1,229 @@
+// Questions between owners: does a user exist and may it join one more group; may a session's user
+// acknowledge that row of a group. At most kExchangesMax are open at a worker, 5 s each, then the
+// request is answered UNAVAILABLE. Promised places end with the effect that uses them, or after 5 s.
+
+#include <algorithm>
+
+#include "logic/worker.h"
+
+namespace ims::logic {
+namespace {
+
+constexpr std::size_t kExchangesMax = 256;
+
+}  // namespace
+
+// ---- users, for CREATE, INVITE and JOIN ----------------------------------------------------------
+
+void Worker::ask_users(Group& group, std::span<const std::string_view> users,
+                       const RequestRecord& record) {
+  if (exchanges_.size() >= kExchangesMax) return refuse(requester_of(record), Code::kOverloaded);
+  const std::uint64_t id = ++exchange_counter_;
+  Exchange& exchange = exchanges_[id];
+  exchange.id = id;
+  exchange.record = as_text({reinterpret_cast<const std::byte*>(&record), record.header.bytes});
+  exchange.deadline_ms = now_.mono_ms + kExchangeTimeoutMs;
+  exchange.group = &group;
+  exchange.asked.resize(worker_count_);
+  pin(&group);
+  const std::uint64_t tenant_seed = tenant_hash(group.tenant);
+  for (const std::string_view user : users) {
+    if (!exchange.facts.try_emplace(std::string(user), UserFact::kUnknown).second) continue;
+    const std::uint64_t hash =
+        hash_name(identity_.hash_seed, tenant_seed, NameKind::kUser, user);
+    exchange.asked[worker_of(hash, worker_count_)].emplace_back(user);
+  }
+  for (std::size_t to = 0; to < worker_count_; ++to) {
+    const auto& names = exchange.asked[to];
+    if (names.empty()) continue;
+    std::string list;
+    for (const std::string& name : names) {
+      list.push_back(static_cast<char>(name.size()));
+      list.append(name);
+    }
+    UsersExchangeRecord question;
+    question.exchange = id;
+    question.tenant = group.tenant;
+    question.worker = ports_.index;
+    question.count = static_cast<std::uint16_t>(names.size());
+    question.list_bytes = static_cast<std::uint32_t>(list.size());
+    ++exchange.answers_due;
+    // No room: the exchange runs into its deadline and the client tries again.
+    send_handoff(static_cast<WorkerIndex>(to), question, HandoffKind::kAskUsers, {list});
+  }
+}
+
+void Worker::on_ask_users(const UsersExchangeRecord& record) {
+  const ByteView bytes{reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+  RecordTail tail(record);
+  std::string_view list = tail.take_text(record.list_bytes);
+  std::vector<User*> users;
+  users.reserve(record.count);
+  while (!list.empty()) {
+    const std::size_t name_bytes = static_cast<unsigned char>(list[0]);
+    const std::string_view name = list.substr(1, name_bytes);
+    list.remove_prefix(1 + name_bytes);
+    User& user = user_entry(record.tenant,
+                            hash_name(identity_.hash_seed, tenant_hash(record.tenant),
+                                      NameKind::kUser, name),
+                            name);
+    // Parked at the first user that has to be read; asked again from the start after it.
+    if (!ensure_loaded(user, bytes)) return;
+    if (user.state == Entity::State::kReady && !ensure_mine(user, bytes)) return;
+    users.push_back(&user);
+  }
+  std::string facts;
+  for (User* user : users) {
+    UserFact fact = UserFact::kFree;
+    if (user->state != Entity::State::kReady) {
+      fact = UserFact::kAbsent;
+    } else {
+      const auto active = std::count_if(user->mine->begin(), user->mine->end(),
+                                        [](const Mine& mine) { return mine.row.end_seq == 0; });
+      if (static_cast<std::uint64_t>(active) + user->groups_reserved >=
+          config_.max_groups_per_user) {
+        fact = UserFact::kAtGroupLimit;
+      } else {
+        ++user->groups_reserved;
+        pin(user);
+        reservations_.push_back({user, now_.mono_ms + kExchangeTimeoutMs});
+      }
+    }
+    facts.push_back(static_cast<char>(fact));
+  }
+  UsersExchangeRecord answer;
+  answer.exchange = record.exchange;
+  answer.worker = ports_.index;
+  answer.count = record.count;
+  answer.list_bytes = static_cast<std::uint32_t>(facts.size());
+  send_handoff(record.worker, answer, HandoffKind::kUsersAnswer, {facts});
+}
+
+void Worker::on_users_answer(const UsersExchangeRecord& record) {
+  const auto it = exchanges_.find(record.exchange);
+  if (it == exchanges_.end()) return;  // too late
+  RecordTail tail(record);
+  const std::string_view facts = tail.take_text(record.list_bytes);
+  const auto& names = it->second.asked[record.worker];
+  IMS_ASSERT(names.size() == facts.size());
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    it->second.facts[names[i]] = static_cast<UserFact>(facts[i]);
+  }
+  if (--it->second.answers_due > 0) return;
+  run_exchange(record.exchange);
+}
+
+// All facts are there: the request is dispatched once more, and finds them. Where it has to park (a
+// member to be read) the exchange stays until the replay is done with it.
+void Worker::run_exchange(std::uint64_t id) {
+  const auto it = exchanges_.find(id);
+  Group* group = it->second.group;
+  std::string record = it->second.record;
+  auto& request = *reinterpret_cast<RequestRecord*>(record.data());
+  request.before_seq = id;  // GROUP has no other use for it: names the exchange
+  dispatch(as_bytes(record));
+  unpin(group);
+}
+
+Worker::Exchange* Worker::exchange_of(const RequestRecord& record) {
+  if (record.before_seq == 0) return nullptr;
+  const auto it = exchanges_.find(record.before_seq);
+  return it == exchanges_.end() ? nullptr : &it->second;
+}
+
+void Worker::expire_exchanges() {
+  for (auto it = exchanges_.begin(); it != exchanges_.end();) {
+    if (now_.mono_ms < it->second.deadline_ms) {
+      ++it;
+      continue;
+    }
+    if (it->second.answers_due > 0) {
+      refuse(requester_of(record_as<RequestRecord>(as_bytes(it->second.record))),
+             Code::kUnavailable);
+      unpin(it->second.group);
+    }
+    exchanges_.erase(it++);
+  }
+  for (auto it = ack_exchanges_.begin(); it != ack_exchanges_.end();) {
+    if (now_.mono_ms < it->second.deadline_ms) {
+      ++it;
+      continue;
+    }
+    refuse(requester_of(record_as<RequestRecord>(as_bytes(it->second.record))),
+           Code::kUnavailable);
+    ack_exchanges_.erase(it++);
+  }
+  while (!reservations_.empty() && now_.mono_ms >= reservations_.front().until_ms) {
+    --reservations_.front().user->groups_reserved;
+    unpin(reservations_.front().user);
+    reservations_.pop_front();
+  }
+}
+
+// ---- acknowledgements ----------------------------------------------------------------------------
+
+void Worker::ask_ack(const RequestRecord& record, std::string_view group) {
+  if (ack_exchanges_.size() >= kExchangesMax) {
+    return refuse(requester_of(record), Code::kOverloaded);
+  }
+  const std::uint64_t id = ++exchange_counter_;
+  AckExchange& exchange = ack_exchanges_[id];
+  exchange.record = as_text({reinterpret_cast<const std::byte*>(&record), record.header.bytes});
+  exchange.deadline_ms = now_.mono_ms + kExchangeTimeoutMs;
+  RecordTail tail(record);
+  const std::string_view user = tail.take_text(record.from_bytes);
+  AckExchangeRecord question;
+  question.exchange = id;
+  question.group_hash = record.target_hash;
+  question.tenant = record.tenant;
+  question.worker = ports_.index;
+  question.group_bytes = static_cast<std::uint8_t>(group.size());
+  question.user_bytes = static_cast<std::uint8_t>(user.size());
+  send_handoff(worker_of(record.target_hash, worker_count_), question, HandoffKind::kAskAck,
+               {group, user});
+}
+
+void Worker::on_ask_ack(const AckExchangeRecord& record) {
+  const ByteView bytes{reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+  RecordTail tail(record);
+  const std::string_view name = tail.take_text(record.group_bytes);
+  const std::string_view user = tail.take_text(record.user_bytes);
+  Group& group = group_entry(record.tenant, record.group_hash, name);
+  if (!ensure_loaded(group, bytes)) return;
+  AckExchangeRecord answer = record;
+  answer.worker = ports_.index;
+  answer.group_bytes = answer.user_bytes = 0;
+  answer.code = Code::kNotFound;
+  if (group.state == Entity::State::kReady && !group.dismissed) {
+    if (!ensure_members(group, {&user, 1}, bytes)) return;
+    answer.code = member_of(group, user).exists ? Code::kOk : Code::kForbidden;
+    answer.head = group.timeline.durable.head;
+  }
+  send_handoff(record.worker, answer, HandoffKind::kAckAnswer, {});
+}
+
+void Worker::on_ack_answer(const AckExchangeRecord& record) {
+  const auto it = ack_exchanges_.find(record.exchange);
+  if (it == ack_exchanges_.end()) return;
+  const std::string bytes = std::move(it->second.record);
+  ack_exchanges_.erase(it);
+  const auto& request = record_as<RequestRecord>(as_bytes(bytes));
+  const Requester to = requester_of(request);
+  if (record.code == Code::kForbidden) {
+    return answer(to, Code::kForbidden, "You are no member of the group.");
+  }
+  if (record.code != Code::kOk) return refuse(to, record.code);
+  Session* session = find_session(request.connection);
+  if (session == nullptr || session->user->mine == nullptr) return refuse(to, Code::kUnavailable);
+  RecordTail tail(request);
+  tail.take(request.from_bytes);
+  tail.take(request.device_bytes);
+  Feed* feed = find_feed(*session, tail.take_text(request.target_bytes));
+  if (feed == nullptr) return refuse(to, Code::kUnavailable);  // its effect is still on its way
+  if (request.seq > record.head) {
+    return answer(to, Code::kBadRequest, "The seq is above the newest one.");
+  }
+  ack_feed(*session, *feed, request.seq, to);
+}
+
+}  // namespace ims::logic

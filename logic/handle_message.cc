@@ -1,0 +1,224 @@
+// MESSAGE: from one user to one user, or to a group. The gateway has checked its form.
+//
+//   runs on   the recipient's or the group's owner
+//   offline   one row in the recipient's inbox or in the group's timeline; answered and pushed when it
+//             is durable
+//   else      relayed to who is online now, seq 0, never stored
+//   checks    dedupe; NOT_FOUND; FORBIDDEN (muted, no member); space; QUEUE_FULL: in this order
+
+#include "logic/worker.h"
+#include "shared/encode.h"
+
+namespace ims::logic {
+namespace {
+
+struct MessageParts {
+  std::string_view from;
+  std::string_view device;
+  std::string_view target;
+  ByteView client_id;
+  ByteView payload;
+
+  explicit MessageParts(const RequestRecord& record) {
+    RecordTail tail(record);
+    from = tail.take_text(record.from_bytes);
+    device = tail.take_text(record.device_bytes);
+    target = tail.take_text(record.target_bytes);
+    client_id = tail.take(record.client_id_bytes);
+    payload = tail.take(record.payload_bytes);
+  }
+
+  MessageFields fields(const RequestRecord& record, std::uint64_t seq, std::int64_t time_ms) const {
+    MessageFields fields;
+    fields.type = record.type;
+    fields.payload = payload;
+    fields.from = from;
+    ((record.header.flags & kFlagToGroup) != 0 ? fields.group : fields.to) = target;
+    fields.client_id = client_id;
+    fields.seq = seq;
+    fields.time_ms = time_ms;
+    fields.device = device;
+    return fields;
+  }
+};
+
+ByteView bytes_of(const RequestRecord& record) {
+  return {reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+}
+
+}  // namespace
+
+void Worker::handle_message(const RequestRecord& record) {
+  const MessageParts parts(record);
+  const bool to_group = (record.header.flags & kFlagToGroup) != 0;
+  const bool offline = (record.header.flags & kFlagOffline) != 0;
+  Entity& target = to_group ? static_cast<Entity&>(group_entry(record.tenant, record.target_hash,
+                                                               parts.target))
+                            : user_entry(record.tenant, record.target_hash, parts.target);
+  if (!ensure_loaded(target, bytes_of(record))) return;
+  const Requester to = requester_of(record);
+  if (target.state == Entity::State::kAbsent) return refuse(to, Code::kNotFound);
+  Timeline& timeline =
+      to_group ? static_cast<Group&>(target).timeline : static_cast<User&>(target).inbox;
+
+  std::string key;
+  DedupeRow hash;
+  if (offline && !parts.client_id.empty()) {
+    key = dedupe_key(timeline.key, record.sender, parts.client_id);
+    hash_message(record.type, parts.payload, hash);
+    if (is_duplicate(record, target, timeline, key, hash)) return;
+  }
+
+  if (to_group) {
+    Group& group = static_cast<Group&>(target);
+    if (group.dismissed) return refuse(to, Code::kNotFound);
+    if (!ensure_members(group, {&parts.from, 1}, bytes_of(record))) return;
+    const Member& member = member_of(group, parts.from);
+    if (!member.exists) return answer(to, Code::kForbidden, "You are no member of the group.");
+    if (member.row.muted) return answer(to, Code::kForbidden, "You are muted in the group.");
+  }
+  if (!offline) {
+    counters_.add(Counter::kMessagesRelayed);
+    return to_group ? relay_to_group(record, static_cast<Group&>(target))
+                    : relay_to_user(record, static_cast<User&>(target));
+  }
+  if (timeline.row_count() >= config_.max_timeline_rows) {
+    if (!ensure_fresh(target, timeline, bytes_of(record))) return;
+    if (timeline.row_count() >= config_.max_timeline_rows) {
+      return answer(to, Code::kQueueFull, "The recipient's queue is full.");
+    }
+  }
+  if (!ports_.store->has_space()) return refuse(to, Code::kUnavailable);
+  store_message(record, target, timeline);
+  if (!key.empty()) {
+    Effect& effect = open_->effects.back();
+    effect.dedupe_offset = static_cast<std::uint32_t>(open_->arena.size());
+    effect.dedupe_bytes = static_cast<std::uint32_t>(key.size());
+    open_->arena.append(key);
+    hash.seq = effect.seq;
+    hash.time_ms = effect.time_ms;
+    ops().put(Table::kDedupe, key, encode_dedupe(hash));
+    pending_dedupe_[key] = {hash, {}};
+  }
+}
+
+void Worker::store_message(const RequestRecord& record, Entity& target, Timeline& timeline) {
+  const MessageParts parts(record);
+  std::int64_t time_ms = 0;
+  const std::uint64_t seq = append_row(target, timeline, time_ms);
+  const MessageFields fields = parts.fields(record, seq, time_ms);
+
+  const std::size_t body_bytes = push_message_bytes(fields);
+  scratch_.clear();
+  append_row_header(scratch_, time_ms, record.session, record.sender, RowKind::kMessage);
+  char* value =
+      ops().put_space(Table::kRows, row_key(timeline.key, seq), kRowHeaderBytes + body_bytes);
+  std::memcpy(value, scratch_.data(), kRowHeaderBytes);
+  write_push_message(reinterpret_cast<std::byte*>(value + kRowHeaderBytes), fields);
+  counters_.add(Counter::kPayloadBytesCopied, parts.payload.size());
+
+  const std::size_t body_offset = ops().last_value_offset() + kRowHeaderBytes;
+  Effect& effect = add_effect(Effect::Kind::kRow, &target);
+  effect.requester = requester_of(record);
+  effect.origin_session = record.session;
+  effect.seq = seq;
+  effect.time_ms = time_ms;
+  effect.body_offset = static_cast<std::uint32_t>(body_offset);
+  effect.body_bytes = static_cast<std::uint32_t>(body_bytes);
+}
+
+// ---- dedupe --------------------------------------------------------------------------------------
+
+bool Worker::is_duplicate(const RequestRecord& record, Entity& target, const Timeline& timeline,
+                          const std::string& key, const DedupeRow& hash) {
+  const Requester to = requester_of(record);
+  const auto differs = [&](const DedupeRow& first) {
+    return first.hash_low != hash.hash_low || first.hash_high != hash.hash_high;
+  };
+  const auto conflict = [&] {
+    answer(to, Code::kAlreadyExists, "The client_id was used for another message.");
+    return true;
+  };
+  static_cast<void>(timeline);
+
+  const auto pending = pending_dedupe_.find(key);
+  if (pending != pending_dedupe_.end()) {
+    if (differs(pending->second.hash)) return conflict();
+    counters_.add(Counter::kDedupeHits);
+    pending->second.waiters.push_back(to);  // answered with the first
+    return true;
+  }
+
+  DedupeRow first;
+  const auto read = read_dedupe_.find(key);
+  if (read != read_dedupe_.end()) {
+    first = read->second;
+    read_dedupe_.erase(read);
+  } else {
+    const StoreStatus status =
+        ports_.store->get(Table::kDedupe, key, &scratch_, ReadTier::kCacheOnly);
+    if (status == StoreStatus::kIncomplete) {
+      if (must_wait(target, bytes_of(record))) return true;
+      target.reading = true;
+      Load* load = make_load(Load::Kind::kGets, Load::Reason::kReplay, &target);
+      load->gets.push_back({Table::kDedupe, key, {}, {}});
+      park(target, bytes_of(record));
+      start_load(load);
+      return true;
+    }
+    if (status == StoreStatus::kOk) first = decode_dedupe(scratch_).value_or(DedupeRow{});
+    if (status != StoreStatus::kOk && status != StoreStatus::kNotFound) {
+      refuse(to, Code::kUnavailable);
+      return true;
+    }
+  }
+  if (first.seq == 0 || first.time_ms + config_.dedupe_window_ms <= now_.wall_ms) return false;
+  if (differs(first)) return conflict();
+  counters_.add(Counter::kDedupeHits);
+  answer(to, Code::kOk, {}, first.seq, first.time_ms, {}, true);
+  return true;
+}
+
+// ---- relay ---------------------------------------------------------------------------------------
+
+void Worker::relay_to_user(const RequestRecord& record, User& user) {
+  const MessageParts parts(record);
+  const Requester to = requester_of(record);
+  bool anyone = false;
+  for (Session* session : user.sessions) {
+    if (session->send_only || session->closing || session->id == record.session) continue;
+    anyone = true;
+    if (!session->answered) continue;  // its login answer goes first; it counts as online
+    fan_[session->connection.gateway()].push_back({session, 0});
+  }
+  if (!anyone) return refuse(to, Code::kOffline);
+  const std::int64_t time_ms = now_.wall_ms;
+  relay(parts.fields(record, 0, time_ms), record.stamp);
+  answer(to, Code::kOk, {}, 0, time_ms);
+}
+
+void Worker::relay_to_group(const RequestRecord& record, Group& group) {
+  const MessageParts parts(record);
+  const std::int64_t time_ms = now_.wall_ms;
+  if (!group.subscribers.empty()) {
+    const MessageFields fields = parts.fields(record, 0, time_ms);
+    result_.resize(push_message_bytes(fields));
+    write_push_message(result_.data(), fields);
+    const std::string_view body = as_text(result_);
+    for (const Subscriber& subscriber : group.subscribers) {
+      GroupRowRecord row;
+      row.group = group.id;
+      row.origin_session = record.session;
+      row.stamp = record.stamp;
+      row.body_bytes = static_cast<std::uint32_t>(body.size());
+      if (subscriber.worker == ports_.index) {
+        on_group_relay(row, body);
+      } else if (!send_handoff(subscriber.worker, row, HandoffKind::kGroupRelay, {body})) {
+        counters_.add(Counter::kRelayedDropped);
+      }
+    }
+  }
+  answer(requester_of(record), Code::kOk, {}, 0, time_ms);
+}
+
+}  // namespace ims::logic

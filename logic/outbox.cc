@@ -1,0 +1,210 @@
+// The outbox: what a group's change means to its members' owners, at least once and in order.
+//
+//   group's owner                                         user's owner
+//     batch: event, member row, outbox row n
+//     durable ──▶ lane of that worker ── kEffect n ──▶    batch: mine row; feeds follow at once
+//     erase outbox row n ◀── kEffectDone n, ok ────────   durable
+//     send again from the lane's front ◀── not ok ─────   the batch failed
+//
+// Order      A lane sends in the order of n and goes back to its front after a failure, so the last
+//            effect on a membership wins. The receiver leaves out what it applied already.
+// Bound      kOutboxMax entries over all lanes; above it GROUP changes are answered OVERLOADED.
+// Restart    Every row that is left is queued again before the first turn.
+
+#include <algorithm>
+
+#include "logic/worker.h"
+
+namespace ims::logic {
+namespace {
+
+constexpr std::size_t kEffectsUnderWayMax = 256;  // per lane
+
+}  // namespace
+
+// ---- the coordinator -----------------------------------------------------------------------------
+
+// In the open batch, before the event's row: its effect is sent before the row is.
+void Worker::add_outbox(Group& group, std::string_view user, const MineRow& mine) {
+  const std::uint64_t number = next_id();
+  const std::string row = encode_outbox({group.tenant, std::string(user), group.name, mine});
+  ops().put(Table::kMeta, outbox_key(group.partition(), number), row);
+  Effect& effect = add_effect(Effect::Kind::kOutbox, &group);
+  effect.number = number;
+  effect.payload_offset = static_cast<std::uint32_t>(open_->arena.size());
+  effect.payload_bytes = static_cast<std::uint32_t>(row.size());
+  open_->arena.append(row);
+}
+
+std::size_t Worker::outbox_size() const noexcept {
+  std::size_t size = 0;
+  for (const OutboxLane& lane : outbox_) size += lane.entries.size();
+  return size;
+}
+
+void Worker::queue_outbox(std::uint64_t number, std::uint16_t partition, const OutboxRow& row,
+                          std::string_view encoded) {
+  const std::uint64_t user_hash = hash_name(identity_.hash_seed, tenant_hash(row.tenant),
+                                            NameKind::kUser, row.user_name);
+  const WorkerIndex to = worker_of(user_hash, worker_count_);
+  outbox_[to].entries.push_back({number, partition, user_hash, std::string(encoded)});
+  send_lane(to);
+}
+
+void Worker::send_lane(WorkerIndex to) {
+  OutboxLane& lane = outbox_[to];
+  const std::size_t limit = to == ports_.index ? SIZE_MAX : kEffectsUnderWayMax;
+  while (lane.sent < lane.entries.size() && lane.sent < limit) {
+    const OutboxEntry& entry = lane.entries[lane.sent];
+    EffectRecord record;
+    record.number = entry.number;
+    record.user_hash = entry.user_hash;
+    record.worker = ports_.index;
+    record.row_bytes = static_cast<std::uint32_t>(entry.row.size());
+    if (!send_handoff(to, record, HandoffKind::kEffect, {entry.row})) return;
+    ++lane.sent;
+  }
+}
+
+void Worker::send_outbox() {
+  for (std::size_t to = 0; to < outbox_.size(); ++to) send_lane(static_cast<WorkerIndex>(to));
+  // Answers of ours that found no room.
+  std::vector<std::pair<WorkerIndex, EffectRecord>> unsent;
+  unsent.swap(unsent_effects_done_);
+  for (const auto& [to, record] : unsent) {
+    if (!send_handoff(to, record, HandoffKind::kEffectDone, {})) {
+      unsent_effects_done_.emplace_back(to, record);
+    }
+  }
+}
+
+void Worker::on_effect_done(const EffectRecord& record) {
+  const WorkerIndex from = record.worker;
+  OutboxLane& lane = outbox_[from];
+  if (!record.ok) {
+    lane.sent = 0;  // again from the front; the receiver leaves out what it has
+    return;
+  }
+  if (lane.entries.empty() || lane.entries.front().number != record.number) return;
+  ops().erase(Table::kMeta, outbox_key(lane.entries.front().partition, record.number));
+  lane.entries.pop_front();
+  if (lane.sent > 0) --lane.sent;
+}
+
+// ---- the user's owner ----------------------------------------------------------------------------
+
+void Worker::tell_effect_done(WorkerIndex to, std::uint64_t number, bool ok) {
+  EffectRecord done;
+  done.number = number;
+  done.worker = ports_.index;
+  done.ok = ok;
+  if (!send_handoff(to, done, HandoffKind::kEffectDone, {})) {
+    unsent_effects_done_.emplace_back(to, done);
+  }
+}
+
+void Worker::on_effect(const EffectRecord& record) {
+  AppliedEffects& applied = applied_[record.worker];
+  if (record.number <= applied.committed) return tell_effect_done(record.worker, record.number, true);
+  if (record.number <= applied.pending) return;  // told when its batch is durable
+  RecordTail tail(record);
+  const auto row = decode_outbox(tail.take_text(record.row_bytes));
+  IMS_ASSERT(row.has_value());
+  User& user = user_entry(row->tenant, record.user_hash, row->user_name);
+  // The mine row's key needs the user's id. A user that is not in memory is loaded first; effects
+  // for others wait behind it, so that their order is kept.
+  if (!waiting_effects_.empty() || (user.state == Entity::State::kNew)) {
+    const ByteView bytes{reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+    applied.pending = record.number;
+    waiting_effects_.emplace_back(as_text(bytes));
+    return run_waiting_effects();
+  }
+  applied.pending = record.number;
+  apply_effect(record.worker, record.number, user, *row);
+}
+
+// Effects whose user is being loaded, in order.
+void Worker::run_waiting_effects() {
+  while (!waiting_effects_.empty()) {
+    const std::string bytes = waiting_effects_.front();
+    const auto& record = record_as<EffectRecord>(as_bytes(bytes));
+    RecordTail tail(record);
+    const auto row = decode_outbox(tail.take_text(record.row_bytes));
+    User& user = user_entry(row->tenant, record.user_hash, row->user_name);
+    if (user.state == Entity::State::kNew) {
+      if (user.reading) return;  // tried again every turn
+      user.reading = true;
+      start_load(make_load(Load::Kind::kEntity, Load::Reason::kEntity, &user));
+      if (user.state == Entity::State::kNew) return;
+    }
+    waiting_effects_.pop_front();
+    apply_effect(record.worker, record.number, user, *row);
+  }
+}
+
+void Worker::apply_effect(WorkerIndex from, std::uint64_t number, User& user,
+                          const OutboxRow& row) {
+  if (user.id) {
+    ops().put(Table::kMeta, mine_key(user.inbox.key, row.group_name), encode_mine(row.mine));
+    if (user.reading) user.load_stale = true;
+    apply_mine(user, row);
+  }
+  Effect& effect = add_effect(Effect::Kind::kEffectDone, &user);
+  effect.worker = from;
+  effect.number = number;
+}
+
+// In memory the change holds at once: a row behind the end of a membership is never pushed, even if
+// the batch should fail (then the effect comes again).
+void Worker::apply_mine(User& user, const OutboxRow& row) {
+  const MineRow& mine = row.mine;
+  if (mine.end_seq == 0 && user.groups_reserved > 0) {
+    const auto reserved =
+        std::find_if(reservations_.begin(), reservations_.end(),
+                     [&](const Reservation& reservation) { return reservation.user == &user; });
+    if (reserved != reservations_.end()) {
+      --user.groups_reserved;
+      unpin(&user);
+      reservations_.erase(reserved);
+    }
+  }
+  if (user.mine != nullptr) {
+    auto& all = *user.mine;
+    const auto at = std::lower_bound(
+        all.begin(), all.end(), row.group_name,
+        [](const Mine& a, const std::string& name) { return a.group_name < name; });
+    if (at != all.end() && at->group_name == row.group_name) {
+      at->row = mine;
+    } else {
+      all.insert(at, {row.group_name, mine});
+    }
+  }
+  for (Session* session : user.sessions) {
+    if (session->send_only || session->feeds.empty()) continue;
+    std::uint32_t current = 0;
+    for (std::uint32_t i = 1; i < session->feeds.size(); ++i) {
+      const Feed& feed = session->feeds[i];
+      if (feed.in_use && feed.timeline.id == mine.group.value) current = i;
+    }
+    if (mine.end_seq != 0) {
+      if (current == 0) continue;
+      Feed& feed = session->feeds[current];
+      feed.end_seq = mine.end_seq;
+      if (feed.hub != nullptr) leave_hub(*session, current);
+      feed.live = false;
+      enqueue_pump(*session);
+      continue;
+    }
+    if (current != 0) {
+      Feed& feed = session->feeds[current];
+      if (feed.join_seq == mine.join_seq) continue;  // applied before
+      // Joined anew: what was left of the first membership is no longer theirs to see.
+      if (feed.hub != nullptr) leave_hub(*session, current);
+      feed.in_use = false;
+    }
+    add_group_feed(*session, row.group_name, mine, mine.join_seq - 1);
+    enqueue_pump(*session);
+  }
+}
+
+}  // namespace ims::logic

@@ -1,0 +1,65 @@
+// What RocksDB's background threads and writes ran into, as the store's two bad states.
+//
+//   good --- no space, not fatal ---> full    until the store resumed: RocksDB refuses writes
+//        --- anything else ---------> broken  for ever
+//
+// RocksDB's own recovery is switched off: it would resume on a timer and thread of its own, and a
+// resume that meets a full disk again is fatal.
+//
+// Some errors can be waited out but not resumed from in 7.8.3, they end as broken too:
+//   - a WAL that refused its first record while all memtables are empty (RocksStore::fill_sealed)
+//   - a flush that was scheduled before the error and starts after it: BackgroundFlush() gives up
+//     without its request, which is never counted again, and the resume waits for ever. So an
+//     error is held back here until flushes that were scheduled have started.
+//
+// Threads  Any.
+#pragma once
+
+#include <rocksdb/db.h>
+#include <rocksdb/listener.h>
+
+#include <atomic>
+#include <utility>
+#include <vector>
+
+namespace ims::logic {
+
+class RocksListener final : public rocksdb::EventListener {
+ public:
+  // Once the database is open, before any write. Errors of the opening itself are returned by it.
+  void set_database(rocksdb::DB* database, std::vector<rocksdb::ColumnFamilyHandle*> tables) {
+    tables_ = std::move(tables);
+    // release: pairs with the acquire in flushes_started(); the tables are complete.
+    database_.store(database, std::memory_order_release);
+  }
+  // Before the tables are let go: later errors wait for nothing.
+  void clear_database() noexcept { database_.store(nullptr, std::memory_order_release); }
+
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override;
+  void OnMemTableSealed(const rocksdb::MemTableInfo& memtable) override;
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status error,
+                            bool* auto_recovery) override;
+
+  // relaxed, all: flags without data behind them.
+  bool full() const noexcept { return full_.load(std::memory_order_relaxed); }
+  bool broken() const noexcept { return broken_.load(std::memory_order_relaxed); }
+  void set_full() noexcept { full_.store(true, std::memory_order_relaxed); }
+  void set_broken() noexcept { broken_.store(true, std::memory_order_relaxed); }
+  void clear_full() noexcept { full_.store(false, std::memory_order_relaxed); }
+
+  // The tables were sealed for a flush since clear_sealed(), or never filled: memtables may be
+  // empty.
+  bool sealed() const noexcept { return sealed_.load(std::memory_order_relaxed); }
+  void clear_sealed() noexcept { sealed_.store(false, std::memory_order_relaxed); }
+
+ private:
+  bool flushes_started() const;
+
+  std::atomic<rocksdb::DB*> database_{nullptr};
+  std::vector<rocksdb::ColumnFamilyHandle*> tables_;
+  std::atomic<bool> full_{false};
+  std::atomic<bool> broken_{false};
+  std::atomic<bool> sealed_{true};
+};
+
+}  // namespace ims::logic

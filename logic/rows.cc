@@ -1,0 +1,263 @@
+#include "logic/rows.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "logic/big_endian.h"
+
+namespace ims::logic {
+namespace {
+
+constexpr char kVersion = 1;
+
+// Reads numbers and strings off the front of a value; any shortage makes it fail for good.
+class ValueReader {
+ public:
+  explicit ValueReader(std::string_view value) : left_(value) {
+    if (number<std::uint8_t>() != static_cast<std::uint8_t>(kVersion)) ok_ = false;
+  }
+  ValueReader(std::string_view value, std::size_t at) : left_(value.substr(at)) {}
+
+  template <typename T>
+  T number() {
+    if (left_.size() < sizeof(T)) {
+      ok_ = false;
+      return {};
+    }
+    const T value = read_number<T>(left_, 0);
+    left_.remove_prefix(sizeof(T));
+    return value;
+  }
+  std::string text() {
+    const std::size_t bytes = number<std::uint16_t>();
+    if (left_.size() < bytes) {
+      ok_ = false;
+      return {};
+    }
+    std::string value(left_.substr(0, bytes));
+    left_.remove_prefix(bytes);
+    return value;
+  }
+  bool ok() const { return ok_ && left_.empty(); }
+
+ private:
+  std::string_view left_;
+  bool ok_ = true;
+};
+
+void append_text(std::string& out, std::string_view text) {
+  append_number(out, static_cast<std::uint16_t>(text.size()));
+  out.append(text);
+}
+
+void append_timeline(std::string& out, const TimelineState& state) {
+  append_number(out, state.head);
+  append_number(out, state.first_seq);
+  append_number(out, state.first_time_ms);
+  append_number(out, state.last_time_ms);
+}
+
+TimelineState read_timeline(ValueReader& reader) {
+  TimelineState state;
+  state.head = reader.number<std::uint64_t>();
+  state.first_seq = reader.number<std::uint64_t>();
+  state.first_time_ms = reader.number<std::int64_t>();
+  state.last_time_ms = reader.number<std::int64_t>();
+  return state;
+}
+
+void append_mine(std::string& out, const MineRow& row) {
+  append_number(out, row.group.value);
+  append_number(out, row.join_seq);
+  append_number(out, row.end_seq);
+  append_number(out, row.end_time_ms);
+}
+
+MineRow read_mine(ValueReader& reader) {
+  MineRow row;
+  row.group.value = reader.number<std::uint64_t>();
+  row.join_seq = reader.number<std::uint64_t>();
+  row.end_seq = reader.number<std::uint64_t>();
+  row.end_time_ms = reader.number<std::int64_t>();
+  return row;
+}
+
+}  // namespace
+
+// ---- timeline rows -------------------------------------------------------------------------------
+
+void append_row_header(std::string& out, std::int64_t time_ms, SessionId origin_session,
+                       UserId sender, RowKind kind) {
+  append_number(out, time_ms);
+  append_number(out, origin_session.value);
+  append_number(out, sender.value);
+  out.push_back(static_cast<char>(kind));
+}
+
+std::optional<RowView> decode_row(std::string_view value) {
+  if (value.size() <= kRowHeaderBytes) return std::nullopt;
+  RowView row;
+  row.time_ms = read_number<std::int64_t>(value, 0);
+  row.origin_session.value = read_number<std::uint64_t>(value, 8);
+  row.sender.value = read_number<std::uint64_t>(value, 16);
+  row.kind = static_cast<RowKind>(value[24]);
+  row.body = value.substr(kRowHeaderBytes);
+  return row;
+}
+
+std::string_view RowView::message() const noexcept {
+  // body = [08 type] 12 length payload; type is one byte and absent for MESSAGE.
+  std::size_t at = 0;
+  if (body[at] == 0x08) at += 2;
+  ++at;
+  while (static_cast<unsigned char>(body[at]) >= 0x80) ++at;
+  return body.substr(at + 1);
+}
+
+// ---- users and groups ----------------------------------------------------------------------------
+
+std::string encode_user(const UserRow& row) {
+  std::string out(1, kVersion);
+  append_number(out, row.id.value);
+  append_timeline(out, row.inbox);
+  append_number(out, row.last_seen_ms);
+  append_number(out, static_cast<std::uint8_t>(row.removed));
+  return out;
+}
+
+std::optional<UserRow> decode_user(std::string_view value) {
+  ValueReader reader(value);
+  UserRow row;
+  row.id.value = reader.number<std::uint64_t>();
+  row.inbox = read_timeline(reader);
+  row.last_seen_ms = reader.number<std::int64_t>();
+  row.removed = reader.number<std::uint8_t>() != 0;
+  if (!reader.ok()) return std::nullopt;
+  return row;
+}
+
+std::string encode_group(const GroupRow& row) {
+  std::string out(1, kVersion);
+  append_number(out, row.id.value);
+  append_timeline(out, row.timeline);
+  append_number(out, row.member_count);
+  append_number(out, static_cast<std::uint8_t>((row.open ? 1 : 0) | (row.dismissed ? 2 : 0)));
+  append_text(out, row.name);
+  return out;
+}
+
+std::optional<GroupRow> decode_group(std::string_view value) {
+  ValueReader reader(value);
+  GroupRow row;
+  row.id.value = reader.number<std::uint64_t>();
+  row.timeline = read_timeline(reader);
+  row.member_count = reader.number<std::uint32_t>();
+  const auto flags = reader.number<std::uint8_t>();
+  row.open = (flags & 1) != 0;
+  row.dismissed = (flags & 2) != 0;
+  row.name = reader.text();
+  if (!reader.ok()) return std::nullopt;
+  return row;
+}
+
+// ---- memberships ---------------------------------------------------------------------------------
+
+std::string encode_member(const MemberRow& row) {
+  std::string out(1, kVersion);
+  append_number(out, static_cast<std::uint8_t>(row.role));
+  append_number(out, static_cast<std::uint8_t>(row.muted));
+  append_number(out, row.join_seq);
+  return out;
+}
+
+std::optional<MemberRow> decode_member(std::string_view value) {
+  ValueReader reader(value);
+  MemberRow row;
+  const auto role = reader.number<std::uint8_t>();
+  row.role = static_cast<Role>(role);
+  row.muted = reader.number<std::uint8_t>() != 0;
+  row.join_seq = reader.number<std::uint64_t>();
+  if (!reader.ok() || !valid_role(role)) return std::nullopt;
+  return row;
+}
+
+std::string encode_mine(const MineRow& row) {
+  std::string out(1, kVersion);
+  append_mine(out, row);
+  return out;
+}
+
+std::optional<MineRow> decode_mine(std::string_view value) {
+  ValueReader reader(value);
+  const MineRow row = read_mine(reader);
+  if (!reader.ok()) return std::nullopt;
+  return row;
+}
+
+// ---- cursors and dedupe --------------------------------------------------------------------------
+
+std::string encode_cursor(const CursorRow& row) {
+  std::string out;
+  append_number(out, row.last_used_ms);
+  append_number(out, row.seq);
+  return out;
+}
+
+std::optional<CursorRow> decode_cursor(std::string_view value) {
+  ValueReader reader(value, 0);
+  CursorRow row;
+  row.last_used_ms = reader.number<std::int64_t>();
+  row.seq = reader.number<std::uint64_t>();
+  if (!reader.ok()) return std::nullopt;
+  return row;
+}
+
+std::string encode_dedupe(const DedupeRow& row) {
+  std::string out;
+  append_number(out, row.time_ms);
+  append_number(out, row.seq);
+  append_number(out, row.hash_low);
+  append_number(out, row.hash_high);
+  return out;
+}
+
+std::optional<DedupeRow> decode_dedupe(std::string_view value) {
+  ValueReader reader(value, 0);
+  DedupeRow row;
+  row.time_ms = reader.number<std::int64_t>();
+  row.seq = reader.number<std::uint64_t>();
+  row.hash_low = reader.number<std::uint64_t>();
+  row.hash_high = reader.number<std::uint64_t>();
+  if (!reader.ok()) return std::nullopt;
+  return row;
+}
+
+void hash_message(std::uint8_t type, ByteView payload, DedupeRow& row) {
+  const XXH128_hash_t hash = XXH3_128bits_withSeed(payload.data(), payload.size(), type);
+  row.hash_low = hash.low64;
+  row.hash_high = hash.high64;
+}
+
+// ---- outbox --------------------------------------------------------------------------------------
+
+std::string encode_outbox(const OutboxRow& row) {
+  std::string out(1, kVersion);
+  append_number(out, row.tenant.value);
+  append_text(out, row.user_name);
+  append_text(out, row.group_name);
+  append_mine(out, row.mine);
+  return out;
+}
+
+std::optional<OutboxRow> decode_outbox(std::string_view value) {
+  ValueReader reader(value);
+  OutboxRow row;
+  row.tenant.value = reader.number<std::uint32_t>();
+  row.user_name = reader.text();
+  row.group_name = reader.text();
+  row.mine = read_mine(reader);
+  if (!reader.ok()) return std::nullopt;
+  return row;
+}
+
+}  // namespace ims::logic

@@ -1,0 +1,119 @@
+// Values of the store: fixed numbers first, big-endian, then bytes. Each kind but the timeline row
+// starts with a version byte; decode_x refuses another version (the store's format guards first).
+//
+//   row      | time_ms i64 | origin_session u64 | sender u64 | kind u8 | push body ...
+//   cursor   | last_used_ms i64 | seq u64 |
+//   dedupe   | time_ms i64 | seq u64 | hash128 of type and payload |
+//
+// These three start with a time, by which compaction drops what is past its window. A row keeps the
+// body of its push, a serialized Request, encoded once when it was accepted: delivery is a copy.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "shared/bytes.h"
+#include "shared/ids.h"
+#include "shared/ops.h"
+
+namespace ims::logic {
+
+enum class RowKind : std::uint8_t { kMessage = 0, kGroupEvent = 1, kContactEvent = 2 };
+
+struct RowView {
+  std::int64_t time_ms = 0;
+  SessionId origin_session;
+  UserId sender;
+  RowKind kind{};
+  std::string_view body;  // the push: a serialized Request
+
+  // The Request's payload: the serialized Message, GroupEvent or ContactEvent.
+  std::string_view message() const noexcept;
+};
+
+inline constexpr std::size_t kRowHeaderBytes = 8 + 8 + 8 + 1;
+
+// Writes a row's fixed part in front of a body that the caller appends.
+void append_row_header(std::string& out, std::int64_t time_ms, SessionId origin_session,
+                       UserId sender, RowKind kind);
+std::optional<RowView> decode_row(std::string_view value);
+
+// What a timeline is, besides its rows. Part of user and group rows.
+struct TimelineState {
+  std::uint64_t head = 0;          // newest seq; 0: none yet
+  std::uint64_t first_seq = 1;     // oldest kept row; nothing kept: head + 1
+  std::int64_t first_time_ms = 0;  // time of that row
+  std::int64_t last_time_ms = 0;   // time of the newest row: time_ms never goes back
+};
+
+struct UserRow {
+  UserId id;
+  TimelineState inbox;
+  std::int64_t last_seen_ms = 0;
+  bool removed = false;  // by an operator: does not exist until a valid token logs it in again
+};
+std::string encode_user(const UserRow& row);
+std::optional<UserRow> decode_user(std::string_view value);
+
+struct GroupRow {
+  GroupId id;
+  TimelineState timeline;
+  std::string name;  // the label
+  std::uint32_t member_count = 0;
+  bool open = false;
+  bool dismissed = false;
+};
+std::string encode_group(const GroupRow& row);
+std::optional<GroupRow> decode_group(std::string_view value);
+
+struct MemberRow {
+  Role role = Role::kMember;
+  bool muted = false;
+  std::uint64_t join_seq = 0;
+  friend bool operator==(const MemberRow&, const MemberRow&) = default;
+};
+std::string encode_member(const MemberRow& row);
+std::optional<MemberRow> decode_member(std::string_view value);
+
+// A user's view of one membership. end_seq 0: still a member; else the seq of the event that ended
+// it, up to which the user may still read.
+struct MineRow {
+  GroupId group;
+  std::uint64_t join_seq = 0;
+  std::uint64_t end_seq = 0;
+  std::int64_t end_time_ms = 0;
+};
+std::string encode_mine(const MineRow& row);
+std::optional<MineRow> decode_mine(std::string_view value);
+
+struct CursorRow {
+  std::int64_t last_used_ms = 0;
+  std::uint64_t seq = 0;
+};
+std::string encode_cursor(const CursorRow& row);
+std::optional<CursorRow> decode_cursor(std::string_view value);
+
+struct DedupeRow {
+  std::int64_t time_ms = 0;
+  std::uint64_t seq = 0;
+  std::uint64_t hash_low = 0;
+  std::uint64_t hash_high = 0;
+};
+std::string encode_dedupe(const DedupeRow& row);
+std::optional<DedupeRow> decode_dedupe(std::string_view value);
+// type and payload of a message, as the dedupe row keeps them
+void hash_message(std::uint8_t type, ByteView payload, DedupeRow& row);
+
+// One effect on a remote owner: a user's mine row. Idempotent; applied in order of its number.
+struct OutboxRow {
+  TenantId tenant;
+  std::string user_name;
+  std::string group_name;
+  MineRow mine;
+};
+std::string encode_outbox(const OutboxRow& row);
+std::optional<OutboxRow> decode_outbox(std::string_view value);
+
+}  // namespace ims::logic

@@ -1,0 +1,331 @@
+// Opening, writing, resuming, reading (store_rocks.h).
+#include "logic/store_rocks.h"
+
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "logic/rocks_listener.h"
+#include "logic/rocks_options.h"
+#include "logic/sys_keys.h"
+#include "shared/assert.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+
+namespace ims::logic {
+namespace {
+
+// A resume flushes the memtables; it must not meet a full disk again, for then it is fatal.
+constexpr std::uint64_t kResumeSpareBytes = 4 * kMiB;
+
+rocksdb::Slice slice(std::string_view bytes) noexcept { return {bytes.data(), bytes.size()}; }
+std::string_view view(const rocksdb::Slice& slice) noexcept { return {slice.data(), slice.size()}; }
+
+StoreStatus read_status(const rocksdb::Status& status) noexcept {
+  if (status.ok()) return StoreStatus::kOk;
+  if (status.IsNotFound()) return StoreStatus::kNotFound;
+  if (status.IsIncomplete()) return StoreStatus::kIncomplete;
+  if (status.IsCorruption()) return StoreStatus::kCorrupt;
+  return StoreStatus::kIoError;
+}
+
+rocksdb::ReadOptions read_options(ReadTier tier) {
+  rocksdb::ReadOptions options;
+  options.read_tier =
+      tier == ReadTier::kCacheOnly ? rocksdb::kBlockCacheTier : rocksdb::kReadAllTier;
+  return options;
+}
+
+const std::string& make_directory(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) {
+    throw StoreError("store: cannot make the directory " + directory + ": " + error.message() +
+                     "; check the path and who may write there");
+  }
+  if (access(directory.c_str(), R_OK | W_OK | X_OK) != 0) {
+    throw StoreError("store: cannot use the directory " + directory + ": " +
+                     std::generic_category().message(errno) +
+                     "; it must be readable and writable for the user that imsd runs as");
+  }
+  return directory;
+}
+
+[[noreturn]] void throw_open_error(const std::string& directory, const rocksdb::Status& status) {
+  const std::string text = status.ToString();
+  if (status.IsIOError() && text.find("lock") != std::string::npos) {
+    throw StoreError("store: " + directory +
+                     " is in use by another process; stop the other imsd, or give this one a "
+                     "directory of its own");
+  }
+  if (status.IsCorruption()) {
+    throw StoreError("store: " + directory + " is damaged: " + text +
+                     "; keep a copy of it and restore a backup");
+  }
+  throw StoreError("store: cannot open " + directory + ": " + text);
+}
+
+}  // namespace
+
+// ---- opening ----
+
+RocksStore::RocksStore(const std::string& directory, const StoreOptions& options)
+    : reserve_bytes_(options.store_reserve_bytes),
+      resume_bytes_(std::max(options.store_reserve_bytes,
+                             options.write_buffer_bytes + kResumeSpareBytes)),
+      listener_(std::make_shared<RocksListener>()),
+      options_(std::make_unique<RocksOptions>(options, listener_)),
+      space_(make_directory(directory)),
+      ballast_(directory, options.ballast_bytes),
+      floor_(directory),
+      batch_(std::make_unique<rocksdb::WriteBatch>()) {
+  if (space_.refresh() < std::max(reserve_bytes_, ballast_.bytes()) && ballast_.release()) {
+    IMS_LOG(kWarn, "store_ballast_released", {{"directory", directory}});
+  }
+  open_database(directory);
+  try {
+    check_format(directory);
+    check_commits(options, directory);
+  } catch (...) {
+    rocksdb::CancelAllBackgroundWork(database_.get(), true);
+    for (rocksdb::ColumnFamilyHandle* family : handles_) delete family;
+    throw;
+  }
+  keep_ballast();
+}
+
+void RocksStore::open_database(const std::string& directory) {
+  rocksdb::DB* database = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const rocksdb::Status status = rocksdb::DB::Open(options_->database, directory,
+                                                   options_->tables, &handles, &database);
+  if (!status.ok()) throw_open_error(directory, status);
+  database_.reset(database);
+  IMS_ASSERT(handles.size() == handles_.size());
+  std::copy(handles.begin(), handles.end(), handles_.begin());
+  listener_->set_database(database, std::move(handles));
+}
+
+void RocksStore::check_format(const std::string& directory) {
+  std::string value;
+  switch (get(Table::kMeta, kSysFormat, &value, ReadTier::kMayBlock)) {
+    case StoreStatus::kOk: {
+      if (value.size() != sizeof kStoreFormat) break;
+      const auto format = read_big_endian<std::uint32_t>(value);
+      if (format == kStoreFormat) return;
+      throw StoreError("store: " + directory + " has format " + std::to_string(format) +
+                       ", this imsd reads and writes format " + std::to_string(kStoreFormat) +
+                       (format > kStoreFormat ? "; start the newer imsd that wrote it" : ""));
+    }
+    case StoreStatus::kNotFound: {
+      const std::unique_ptr<rocksdb::Iterator> rows(
+          database_->NewIterator(rocksdb::ReadOptions(), handle(Table::kMeta)));
+      rows->SeekToFirst();
+      if (rows->Valid() || !rows->status().ok()) break;
+      if (floor_.read() > 0) return;  // emptied, not new: check_commits() says so
+      StoreBatch batch;
+      append_big_endian(value, kStoreFormat);
+      batch.put(Table::kMeta, kSysFormat, value);
+      const StoreBatch* const batches[] = {&batch};
+      if (write(batches, 1, true) == StoreStatus::kOk) return;
+      throw StoreError("store: cannot write to " + directory +
+                       "; see the log for the disk's error");
+    }
+    default:
+      throw StoreError("store: cannot read from " + directory +
+                       "; see the log for the disk's error");
+  }
+  throw StoreError("store: " + directory + " holds a database that is not imsd's");
+}
+
+void RocksStore::check_commits(const StoreOptions& options, const std::string& directory) {
+  std::string value;
+  const StoreStatus status = get(Table::kMeta, kSysCommits, &value, ReadTier::kMayBlock);
+  if (status == StoreStatus::kOk && value.size() == sizeof commits_) {
+    commits_ = read_big_endian<std::uint64_t>(value);
+  } else if (status != StoreStatus::kNotFound) {
+    throw StoreError("store: the commit counter in " + directory + " cannot be read");
+  }
+  durable_commits_ = commits_;
+  const std::uint64_t floor = floor_.read();
+  if (commits_ >= floor) return;
+  if (!options.accept_loss) {
+    throw StoreError("store: " + directory + " lost at least " + std::to_string(floor - commits_) +
+                     " commits that were durable (" + std::to_string(commits_) +
+                     " recovered, commit_floor says " + std::to_string(floor) +
+                     "); restore a backup, or start with --accept-loss to go on without them");
+  }
+  lost_commits_ = floor - commits_;
+  IMS_LOG(kError, "store_loss_accepted",
+          {{"lost_commits", lost_commits_}, {"recovered_commits", commits_}});
+  floor_.write(commits_);
+  if (commits_ == 0) check_format(directory);
+}
+
+void RocksStore::keep_ballast() {
+  if (ballast_.bytes() == 0 || ballast_.present()) return;
+  if (space_.refresh() >= reserve_bytes_ + ballast_.bytes()) ballast_.fill();
+}
+
+RocksStore::~RocksStore() {
+  if (!listener_->broken() && !listener_->full()) {
+    if (durable_commits_ != commits_ && database_->SyncWAL().ok()) durable_commits_ = commits_;
+    floor_.write(durable_commits_);
+  }
+  listener_->clear_database();
+  rocksdb::CancelAllBackgroundWork(database_.get(), true);  // the listener may hold our handles
+  for (rocksdb::ColumnFamilyHandle* family : handles_) delete family;
+  database_->Close().PermitUncheckedError();
+}
+
+// ---- writing ----
+
+// Lets every table's memtable hold something and have been sealed, if that was due, before our
+// record goes into the WAL. A resume begins a new WAL only where a memtable holds something: where
+// all are empty the WAL that refused a write stays the current one, and touching it again aborts
+// the process. And a table that no flush moves on keeps old WALs alive; if one of them has the torn
+// record of a full disk, recovery takes what came after it for damage. The marker is in memory
+// alone and worth nothing after a crash.
+void RocksStore::fill_sealed() {
+  rocksdb::WriteOptions memory_only;
+  memory_only.disableWAL = true;
+  batch_->Clear();
+  // An empty write does what is due: seal the memtables, begin a WAL. What makes these writes fail
+  // makes the one that follows fail.
+  database_->Write(memory_only, batch_.get()).PermitUncheckedError();
+  if (!listener_->sealed()) return;
+  for (rocksdb::ColumnFamilyHandle* family : handles_) {
+    batch_->Put(family, slice(kLastKey), {}).PermitUncheckedError();
+  }
+  database_->Write(memory_only, batch_.get()).PermitUncheckedError();
+  listener_->clear_sealed();
+}
+
+StoreStatus RocksStore::write(const StoreBatch* const* batches, std::size_t count, bool sync) {
+  if (listener_->broken()) return StoreStatus::kIoError;
+  if (listener_->full()) return StoreStatus::kNoSpace;
+
+  fill_sealed();
+  batch_->Clear();
+  rocksdb::Status status;
+  for (std::size_t at = 0; at < count; ++at) {
+    batches[at]->for_each([&](Table table, StoreBatch::Op op, std::string_view key,
+                              std::string_view value) {
+      const rocksdb::Status added = op == StoreBatch::Op::kPut
+                                        ? batch_->Put(handle(table), slice(key), slice(value))
+                                        : batch_->Delete(handle(table), slice(key));
+      IMS_ASSERT(added.ok());
+    });
+  }
+  commits_value_.clear();
+  append_big_endian(commits_value_, commits_ + 1);
+  status = batch_->Put(handle(Table::kMeta), slice(kSysCommits), commits_value_);
+  IMS_ASSERT(status.ok());
+
+  rocksdb::WriteOptions options;
+  options.sync = sync;
+  status = database_->Write(options, batch_.get());
+  if (status.ok()) {
+    ++commits_;
+    if (sync) {
+      durable_commits_ = commits_;
+      floor_.write_lazily(durable_commits_, read_clock().mono_ms);
+    }
+    return StoreStatus::kOk;
+  }
+  if (status.IsNoSpace() && !listener_->broken()) {
+    listener_->set_full();
+    return StoreStatus::kNoSpace;
+  }
+  IMS_LOG(kError, "store_write_failed", {{"error", status.ToString()}});
+  listener_->set_broken();
+  return StoreStatus::kIoError;
+}
+
+StoreStatus RocksStore::sync() {
+  if (listener_->broken()) return StoreStatus::kIoError;
+  if (listener_->full()) {
+    if (const StoreStatus resumed = resume(); resumed != StoreStatus::kOk) return resumed;
+  }
+  const rocksdb::Status status = database_->SyncWAL();
+  if (status.ok()) {
+    durable_commits_ = commits_;
+    floor_.write_lazily(durable_commits_, read_clock().mono_ms);
+    return StoreStatus::kOk;
+  }
+  if (status.IsNoSpace() && !listener_->broken()) {
+    listener_->set_full();  // the memtables hold all of it: a resume makes it durable
+    return StoreStatus::kNoSpace;
+  }
+  IMS_LOG(kError, "store_sync_failed", {{"error", status.ToString()}});
+  listener_->set_broken();
+  return StoreStatus::kIoError;
+}
+
+StoreStatus RocksStore::resume() {
+  if (space_.refresh() < resume_bytes_) return StoreStatus::kNoSpace;
+  const rocksdb::Status status = database_->Resume();
+  if (listener_->broken()) return StoreStatus::kIoError;
+  if (!status.ok()) {
+    IMS_LOG(kWarn, "store_resume_failed", {{"error", status.ToString()}});
+    return StoreStatus::kNoSpace;
+  }
+  listener_->clear_full();
+  IMS_LOG(kWarn, "store_resumed", {{"free_bytes", space_.refresh()}});
+  keep_ballast();
+  return StoreStatus::kOk;
+}
+
+bool RocksStore::has_space() {
+  return !listener_->full() && !listener_->broken() && space_.free_bytes() >= reserve_bytes_;
+}
+
+StoreStatus RocksStore::compact() {
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  for (rocksdb::ColumnFamilyHandle* family : handles_) {
+    const rocksdb::Status status = database_->CompactRange(options, family, nullptr, nullptr);
+    if (!status.ok()) return status.IsNoSpace() ? StoreStatus::kNoSpace : StoreStatus::kIoError;
+  }
+  return StoreStatus::kOk;
+}
+
+// ---- reading ----
+
+StoreStatus RocksStore::get(Table table, std::string_view key, std::string* value, ReadTier tier) {
+  return read_status(database_->Get(read_options(tier), handle(table), slice(key), value));
+}
+
+StoreStatus RocksStore::scan(Table table, std::string_view from, std::string_view to, bool reverse,
+                             ReadTier tier, RowVisitor& visitor) {
+  if (from >= to) return StoreStatus::kOk;
+  const rocksdb::Slice lower = slice(from);
+  const rocksdb::Slice upper = slice(to);
+  rocksdb::ReadOptions options = read_options(tier);
+  options.iterate_lower_bound = &lower;
+  options.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> rows(database_->NewIterator(options, handle(table)));
+  if (reverse) {
+    rows->SeekToLast();
+  } else {
+    rows->Seek(lower);
+  }
+  while (rows->Valid()) {
+    if (!visitor.on_row(view(rows->key()), view(rows->value()))) return StoreStatus::kOk;
+    if (reverse) {
+      rows->Prev();
+    } else {
+      rows->Next();
+    }
+  }
+  return read_status(rows->status());
+}
+
+}  // namespace ims::logic

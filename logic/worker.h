@@ -1,0 +1,459 @@
+// The worker core: owns users, groups, sessions and timelines of its partitions; eats records, leaves
+// records and store batches. No socket, thread, clock or lock: now is an argument.
+//
+// One turn:  committed batches ─▶ finished reads ─▶ verdicts ─▶ handoffs ─▶ requests ─▶ pages for
+//            sessions in catch-up ─▶ timers ─▶ submit the batch ─▶ publish
+//
+// Rules      Nothing that a batch holds is answered or pushed before the batch is durable.
+//            Handoffs are always drained; requests only while every answer has room.
+// Files      worker.cc the turn | commit.cc batches | answers.cc records out | entities.cc the cache |
+//            handle_*.cc one kind of request each | deliver.cc pushes and catch-up |
+//            subscriptions.cc, outbox.cc, exchange.cc between workers | admin.cc the operator
+// Threads    One, the worker's. Everything here belongs to it.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+
+#include "logic/admin.h"
+#include "logic/authenticator.h"
+#include "logic/batch.h"
+#include "logic/entity.h"
+#include "logic/handoff.h"
+#include "logic/load.h"
+#include "logic/retention_clock.h"
+#include "logic/session.h"
+#include "logic/tenant.h"
+#include "shared/byte_ring.h"
+#include "shared/clock.h"
+#include "shared/config.h"
+#include "shared/counters.h"
+#include "shared/results.h"
+
+namespace ims::logic {
+
+struct GroupCall;
+
+// What a worker is wired to. Everything outlives it.
+struct WorkerPorts {
+  WorkerIndex index = 0;
+  std::vector<ByteRing*> requests;      // from each gateway
+  std::vector<ByteRing*> deliveries;    // to each gateway
+  std::vector<ByteRing*> handoffs_in;   // from each worker; null for itself
+  std::vector<ByteRing*> handoffs_out;  // to each worker; null for itself
+  CommitPort* commits = nullptr;
+  ReadPort* reads = nullptr;
+  AuthChannel* passwords = nullptr;
+  AdminPort* admin = nullptr;
+  Store* store = nullptr;               // kCacheOnly reads
+  const RetentionClock* clock = nullptr;  // what retention goes by; null: the turn's wall time
+  CounterBlock* counters = nullptr;
+};
+
+// What the data directory says about itself.
+struct WorkerIdentity {
+  std::uint64_t hash_seed = 0;
+  std::uint32_t boot = 0;
+  std::string epoch;
+};
+
+// A group that sessions of this worker are members of, as heard from its owner.
+struct GroupHub {
+  GroupId id;
+  TenantId tenant;
+  std::uint64_t hash = 0;
+  std::string name;
+  bool subscribed = false;        // kSubscribed came: heard_head is the owner's
+  std::uint64_t heard_head = 0;
+  struct Place {
+    Session* session;
+    std::uint32_t feed;
+  };
+  std::vector<Place> places;
+};
+
+class Worker {
+ public:
+  Worker(const Config& config, const WorkerIdentity& identity, WorkerPorts ports);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Before the first turn: tenants, and the outbox rows that a crash left. Reads may block.
+  StoreStatus start();
+
+  // True when there was something to do.
+  bool turn(Now now);
+
+  // Whom the last turn left something for; the thread's loop wakes them.
+  struct Published {
+    std::uint64_t gateways = 0;  // bit per index
+    std::uint64_t workers = 0;
+    bool commits = false;
+    bool reads = false;
+    bool admin = false;
+  };
+  const Published& published() const noexcept { return published_; }
+
+  // The re-check before a sleep: nothing in any ring.
+  bool idle();
+  // When turn() wants to be called without a record.
+  std::int64_t next_tick_ms() const noexcept { return next_tick_ms_; }
+  // Nothing is pending: no batch, read, login, exchange. For a drain.
+  bool quiet() const noexcept;
+
+  // For tests and the simulation's checks.
+  std::size_t session_count() const noexcept { return sessions_.size(); }
+
+ private:
+  // ---- worker.cc: the turn ----
+  bool drain_requests();
+  bool drain_handoffs();
+  bool drain_local();
+  bool can_take_request();
+  void dispatch(ByteView record);
+  void dispatch_handoff(ByteView record);
+  void tick();
+
+  // ---- commit.cc ----
+  Batch& open_batch();
+  StoreBatch& ops() { return open_batch().batch; }
+  Effect& add_effect(Effect::Kind kind, Entity* owner);
+  // The batch has no room for another message and none can be submitted now.
+  bool batch_is_full() const noexcept;
+  void submit_batch();
+  bool take_committed();
+  bool release(Batch& batch, bool force);
+  void release_effect(Batch& batch, Effect& effect);
+  void fail_batch(Batch& batch);
+  void fail_pending(Batch& first);
+  void drop_pending_state(Batch& batch);
+  void touch_head(Entity& owner);
+  std::uint64_t append_row(Entity& owner, Timeline& timeline, std::int64_t& time_ms);
+  void finish_batch(Batch* batch);
+
+  // ---- answers.cc ----
+  void answer(const Requester& to, Code code, std::string_view reason, std::uint64_t seq = 0,
+              std::int64_t time_ms = 0, std::string_view payload = {}, bool duplicate = false);
+  void refuse(const Requester& to, Code code);  // with the code's usual sentence
+  void answer_login(const Requester& to, const LoginAnswerRecord& record, std::string_view user,
+                    std::string_view device, std::string_view reason);
+  void refuse_login(const Requester& to, Code code, std::string_view reason);
+  void disconnect(ConnectionId connection, DisconnectCode code, std::string_view reason);
+  // Puts a whole record on a delivery ring, or behind those that wait for room.
+  void emit(GatewayIndex gateway, std::string_view record);
+  bool flush_waiting_answers();
+
+  // ---- entities.cc ----
+  User& user_entry(TenantId tenant, std::uint64_t hash, std::string_view name);
+  Group& group_entry(TenantId tenant, std::uint64_t hash, std::string_view name);
+  Entity* find_entity(NameKind kind, TenantId tenant, std::uint64_t hash, std::string_view name);
+  // True: the record was parked (or refused); come back when it is dispatched again.
+  bool must_wait(Entity& entity, ByteView record);
+  bool ensure_loaded(Entity& entity, ByteView record);   // false: parked
+  bool ensure_fresh(Entity& entity, Timeline& timeline, ByteView record);
+  bool ensure_mine(User& user, ByteView record);
+  bool ensure_members(Group& group, std::span<const std::string_view> names, ByteView record);
+  const Member& member_of(Group& group, std::string_view user) const;
+  void park(Entity& entity, ByteView record);
+  void replay(Entity& entity);
+  void adopt(Entity& entity, const Load& load);
+  void create_user(User& user);
+  Load* make_load(Load::Kind kind, Load::Reason reason, Entity* entity);
+  void start_load(Load* load);       // at once where it can be answered from memory
+  void start_load_quiet(Load* load); // once everything submitted so far is durable
+  bool take_loads();
+  void finish_load(Load* load);
+  void free_load(Load* load);
+  void evict();
+  void pin(Entity* entity) { ++entity->pins; }
+  void unpin(Entity* entity);
+  std::uint64_t tenant_hash(TenantId tenant) const;
+  // Rows older than this are hidden.
+  std::int64_t retention_cutoff_ms() const {
+    return (ports_.clock != nullptr ? ports_.clock->now_ms() : now_.wall_ms) - config_.retention_ms;
+  }
+  std::uint64_t next_id();
+
+  // ---- handle_login.cc ----
+  void handle_login(const LoginRecord& record);
+  void check_password_login(const LoginRecord& record);
+  void on_password_hash(Load* load);
+  bool take_verdicts();
+  void continue_login(const LoginRecord& record);
+  void finish_login(Load* load);
+  void send_login_answer(Session& session, const Requester& to);
+  void forget_oldest_device(User& user, const std::vector<Load::Cursor>& cursors);
+  bool login_is_gone(ConnectionId connection) const;
+  void end_login(ConnectionId connection);
+
+  // ---- handle_message.cc ----
+  void handle_message(const RequestRecord& record);
+  void store_message(const RequestRecord& record, Entity& target, Timeline& timeline);
+  void relay_to_user(const RequestRecord& record, User& user);
+  void relay_to_group(const RequestRecord& record, Group& group);
+  // True: answered, waiting or parked; the message is not to be stored.
+  bool is_duplicate(const RequestRecord& record, Entity& target, const Timeline& timeline,
+                    const std::string& key, const DedupeRow& hash);
+
+  // ---- handle_ack.cc, handle_sync.cc ----
+  void handle_ack(const RequestRecord& record);
+  void ack_feed(Session& session, Feed& feed, std::uint64_t seq, const Requester& to);
+  void handle_sync(const RequestRecord& record);
+  void finish_sync(Load* load);
+  Feed* find_feed(Session& session, std::string_view group);
+
+  // ---- deliver.cc ----
+  struct Candidate {
+    Session* session;
+    std::uint32_t feed;
+  };
+  std::uint64_t feed_head(const Session& session, const Feed& feed) const;
+  bool can_hand(const Session& session, const Feed& feed, std::size_t bytes) const;
+  void hand(Session& session, std::uint32_t feed_index, std::uint64_t seq, std::size_t bytes,
+            PushTarget& target);
+  void push_row(std::uint64_t seq, std::string_view body, std::uint64_t stamp);
+  void relay(const MessageFields& fields, std::uint64_t stamp);
+  void relay_body(std::string_view body, std::uint64_t stamp);
+  template <typename Write>
+  void relay_with(std::size_t body_bytes, std::uint64_t stamp, Write write);
+  void consider_live(Session& session, std::uint32_t feed_index, std::uint64_t seq,
+                     SessionId origin, std::size_t bytes);
+  void enqueue_pump(Session& session);
+  void pump_some();
+  void pump(Session& session);
+  void hand_page(Session& session, std::uint32_t feed_index, const Load& page);
+  void finish_catchup(Load* load);
+  void on_taken(Session& session, std::uint64_t ordinal);
+  void on_refused(Session& session, std::uint64_t ordinal);
+  void on_drained(Session& session);
+  void on_ended(const SessionRecord& record);
+  void end_session(Session& session);
+  void mark_dirty(Session& session, Feed& feed);
+  void flush_cursors(Session& session);
+  void handle_session_record(ByteView record);
+  Session* find_session(ConnectionId connection);
+
+  // ---- subscriptions.cc ----
+  GroupHub& join_hub(GroupId id, TenantId tenant, std::string_view name);
+  std::uint32_t add_group_feed(Session& session, std::string_view group_name, const MineRow& mine,
+                               std::uint64_t cursor);
+  void leave_hub(Session& session, std::uint32_t feed_index);
+  void on_subscribe(const SubscribeRecord& record);
+  void on_unsubscribe(const SubscribeRecord& record);
+  void on_subscribed(const GroupRowRecord& record);
+  void on_group_row(const GroupRowRecord& record, std::string_view body);
+  void on_group_head(const GroupRowRecord& record);
+  void on_group_relay(const GroupRowRecord& record, std::string_view body);
+  void publish_group_row(Group& group, std::uint64_t seq, SessionId origin, std::string_view body,
+                         std::uint64_t stamp);
+  void send_lagging_heads();
+  void hear(GroupHub& hub, std::uint64_t head);
+
+  // ---- outbox.cc ----
+  void add_outbox(Group& group, std::string_view user, const MineRow& mine);
+  std::size_t outbox_size() const noexcept;
+  void queue_outbox(std::uint64_t number, std::uint16_t partition, const OutboxRow& row,
+                    std::string_view encoded);
+  void send_outbox();
+  void send_lane(WorkerIndex to);
+  // Every effect for that worker is on its way.
+  bool effects_sent(WorkerIndex to) const noexcept {
+    return outbox_[to].sent == outbox_[to].entries.size();
+  }
+  void on_effect(const EffectRecord& record);
+  void on_effect_done(const EffectRecord& record);
+  void apply_effect(WorkerIndex from, std::uint64_t number, User& user, const OutboxRow& row);
+  void apply_mine(User& user, const OutboxRow& row);
+  void run_waiting_effects();
+  void tell_effect_done(WorkerIndex to, std::uint64_t number, bool ok);
+
+  // ---- exchange.cc ----
+  struct Exchange {
+    std::uint64_t id = 0;
+    std::string record;  // the request that waits
+    std::int64_t deadline_ms = 0;
+    std::uint32_t answers_due = 0;
+    Group* group = nullptr;  // pinned
+    boost::unordered_flat_map<std::string, UserFact> facts;
+    std::vector<std::vector<std::string>> asked;  // by worker, in the order of the question
+  };
+  // Asks the users' owners; the record is dispatched again with the exchange's number in it.
+  void ask_users(Group& group, std::span<const std::string_view> users, const RequestRecord& record);
+  void on_ask_users(const UsersExchangeRecord& record);
+  void on_users_answer(const UsersExchangeRecord& record);
+  void run_exchange(std::uint64_t id);
+  // The finished exchange that this request comes back from; null: it comes from a client.
+  Exchange* exchange_of(const RequestRecord& record);
+  void ask_ack(const RequestRecord& record, std::string_view group);
+  void on_ask_ack(const AckExchangeRecord& record);
+  void on_ack_answer(const AckExchangeRecord& record);
+  void expire_exchanges();
+
+  // ---- handle_group.cc, group_event.cc, group_pages.cc, group_dismissal.cc ----
+  void handle_group(const RequestRecord& record);
+  bool group_operation(const RequestRecord& record, Group& group, const GroupCall& call,
+                       const Requester& to);
+  bool group_create(const RequestRecord& record, Group& group, const GroupCall& call);
+  bool group_join(const RequestRecord& record, Group& group, const GroupCall& call);
+  bool group_invite(const RequestRecord& record, Group& group, const GroupCall& call);
+  void group_leave(const RequestRecord& record, Group& group, const GroupCall& call);
+  void group_kick(const RequestRecord& record, Group& group, const GroupCall& call);
+  void group_set_role(const RequestRecord& record, Group& group, const GroupCall& call);
+  void group_mute(const RequestRecord& record, Group& group, const GroupCall& call);
+  void group_rename(const RequestRecord& record, Group& group, const GroupCall& call);
+  void group_dismiss(const RequestRecord& record, Group& group, const GroupCall& call);
+  void group_info(const RequestRecord& record, Group& group);
+  void group_unchanged(const RequestRecord& record, Group& group);
+  void group_members_page(const RequestRecord& record, Group& group, const GroupCall& call);
+  void finish_members_page(Load* load);
+  void list_mine(const RequestRecord& record, const GroupCall& call);
+  Code may_act_on(Group& group, const GroupCall& call, std::string_view user) const;
+  void add_members(const RequestRecord& record, Group& group, const GroupCall& call,
+                   std::span<const std::string_view> added, Role actor_role);
+  void remove_members(const RequestRecord& record, Group& group, const GroupCall& call,
+                      std::span<const std::string_view> removed);
+  template <typename Change>
+  void change_members(const RequestRecord& record, Group& group, const GroupCall& call,
+                      std::span<const std::string_view> changed, Change change);
+  void group_event(const RequestRecord& record, Group& group, const GroupCall& call,
+                   std::span<const std::string_view> users, std::uint64_t seq,
+                   std::int64_t time_ms);
+  bool event_fits(const GroupCall& call, std::span<const std::string_view> users) const;
+  void add_result_member(const MemberFields& member);
+  void set_member(Group& group, std::string_view user, const Member& member);
+  void begin_dismissal(Group& group, std::uint64_t seq, std::int64_t time_ms);
+  void queue_dismissal(TenantId tenant, std::string_view name, const MineRow& end);
+  void continue_dismissals();
+  void finish_dismissal_page(Load* load);
+
+  // ---- admin.cc ----
+  bool take_admin();
+  bool run_admin(AdminCommand& command);
+  bool run_user_admin(AdminCommand& command);
+  void finish_admin(AdminCommand* command, bool durable);
+  std::uint64_t kick(Session& session);
+
+  // ---- handoffs out ----
+  template <typename Record>
+  bool send_handoff(WorkerIndex to, Record record, HandoffKind kind,
+                    std::initializer_list<std::string_view> bytes);
+
+  static Requester requester_of(const RequestRecord& record) {
+    return {record.connection, record.request_id, record.stamp, record.header.flags};
+  }
+
+  const Config& config_;
+  const WorkerIdentity identity_;
+  WorkerPorts ports_;
+  CounterBlock& counters_;
+  const std::uint32_t worker_count_;
+  const std::size_t handed_bytes_max_;  // per session
+  Now now_;
+  Published published_;
+  std::int64_t next_tick_ms_ = 0;
+  std::uint64_t id_counter_ = 0;
+
+  TenantTable tenants_;
+  boost::unordered_flat_map<std::uint32_t, std::uint64_t> tenant_hashes_;
+
+  // The cache: by kind and name hash; equal hashes chain in the vector.
+  boost::unordered_flat_map<std::uint64_t, std::vector<std::unique_ptr<Entity>>> entities_;
+  std::vector<std::uint64_t> clock_keys_;
+  std::size_t clock_hand_ = 0;
+  std::size_t cache_bytes_ = 0;
+  std::uint32_t parked_count_ = 0;
+  Entity* replaying_ = nullptr;
+
+  boost::unordered_flat_map<std::uint64_t, std::unique_ptr<Session>> sessions_;  // by connection
+  std::deque<ConnectionId> pump_queue_;
+  std::vector<ConnectionId> dirty_sessions_;
+  boost::unordered_flat_map<std::uint64_t, std::unique_ptr<GroupHub>> hubs_;  // by group id
+  std::vector<std::vector<Candidate>> fan_;  // by gateway, between two records
+
+  std::vector<std::unique_ptr<Batch>> batches_;
+  std::vector<Batch*> free_batches_;
+  std::deque<Batch*> in_flight_;
+  std::deque<Batch*> committed_;  // results came, effects not all released
+  Batch* open_ = nullptr;
+  std::uint64_t batch_number_ = 0;
+  std::uint32_t epoch_ = 0;
+
+  std::vector<std::unique_ptr<Load>> loads_;
+  std::vector<Load*> free_loads_;
+  std::deque<Load*> waiting_loads_;  // the reader's ring was full
+  std::uint32_t loads_in_flight_ = 0;
+
+  struct PendingDedupe {
+    DedupeRow hash;
+    std::vector<Requester> waiters;
+  };
+  boost::unordered_flat_map<std::string, PendingDedupe> pending_dedupe_;
+  boost::unordered_flat_map<std::string, DedupeRow> read_dedupe_;  // found by a load; seq 0: none
+
+  struct PendingLogin {
+    std::int64_t deadline_ms = 0;
+    Requester requester;
+    bool gone = false;
+    std::string record;  // while a password is being checked
+  };
+  boost::unordered_flat_map<std::uint64_t, PendingLogin> logins_;  // by connection
+
+  boost::unordered_flat_map<std::uint64_t, Exchange> exchanges_;
+  std::uint64_t exchange_counter_ = 0;
+  struct AckExchange {
+    std::string record;
+    std::int64_t deadline_ms = 0;
+  };
+  boost::unordered_flat_map<std::uint64_t, AckExchange> ack_exchanges_;
+  struct Reservation {
+    User* user;
+    std::int64_t until_ms;
+  };
+  std::deque<Reservation> reservations_;
+
+  struct OutboxEntry {
+    std::uint64_t number;
+    std::uint16_t partition;
+    std::uint64_t user_hash;
+    std::string row;
+  };
+  struct OutboxLane {
+    std::deque<OutboxEntry> entries;
+    std::size_t sent = 0;  // the first `sent` entries are under way
+  };
+  std::vector<OutboxLane> outbox_;  // by the worker that owns the user
+  struct AppliedEffects {
+    std::uint64_t pending = 0;    // highest number applied, durable or not
+    std::uint64_t committed = 0;
+  };
+  std::vector<AppliedEffects> applied_;  // by coordinator
+  std::deque<std::string> waiting_effects_;  // their user is being read
+  std::vector<std::pair<WorkerIndex, EffectRecord>> unsent_effects_done_;
+  struct Dismissal {
+    TenantId tenant;
+    std::string name;
+    MineRow end;
+    bool reading;
+  };
+  std::deque<Dismissal> dismissals_;
+  std::vector<Group*> lagging_;  // pinned, once per entry
+  std::vector<GroupId> unsent_subscriptions_;
+
+  std::deque<AdminCommand*> admin_waiting_;
+  std::deque<std::string> local_;             // handoffs to itself
+  std::deque<std::pair<GatewayIndex, std::string>> waiting_answers_;
+  std::int64_t last_cursor_flush_ms_ = 0;
+  std::int64_t last_expiry_check_ms_ = 0;
+  std::string scratch_;
+  Buffer result_;
+};
+
+}  // namespace ims::logic
