@@ -1,0 +1,68 @@
+// Blocks of bytes for what a connection cannot do without at the moment: the tail of a cut frame,
+// frames that the kernel has not taken yet. An idle connection owns none.
+//
+//   block   | Block | data, capacity bytes                         |
+//                   | bytes [begin, end) ... free ... | row marks  |   marks: see send_queue.h
+//
+// Ownership  A block belongs to whoever took it until give().
+// Threads    One gateway thread.
+// Limits     Nine size classes up to 4.5 MiB, larger ones exact. used_bytes() counts what is taken,
+//            headers included; the gateway keeps it under send_memory_bytes.
+// Cost       take() and give() are a pop and a push of a free list (the last block given is the
+//            first taken, so it is still in the cache). Free blocks beyond kFreeBytesMax go back
+//            to the allocator.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "shared/bytes.h"
+#include "shared/limits.h"
+
+namespace ims::gateway {
+
+struct Block {
+  Block* next;
+  std::uint32_t capacity;    // bytes of data
+  std::uint32_t begin;       // data in use: [begin, end)
+  std::uint32_t end;
+  std::uint32_t marks;       // row marks written, from the data's end downwards
+  std::uint32_t marks_done;  // of these, passed by `begin`
+  std::uint32_t size_class;  // kClassCount: larger than any
+
+  std::byte* data() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
+  ByteView bytes() noexcept { return {data() + begin, end - begin}; }
+  std::size_t size() const noexcept { return end - begin; }
+  std::size_t free_bytes() const noexcept {
+    return capacity - end - marks * sizeof(std::uint32_t);
+  }
+};
+static_assert(sizeof(Block) == 32);
+
+class BlockPool {
+ public:
+  static constexpr std::array<std::size_t, 9> kClassBytes = {
+      192,       512,        2 * kKiB,    16 * kKiB,  36 * kKiB,
+      72 * kKiB, 288 * kKiB, 1152 * kKiB, 4608 * kKiB};
+  static constexpr std::size_t kClassCount = kClassBytes.size();
+  static constexpr std::size_t kFreeBytesMax = 16 * kMiB;
+
+  BlockPool() = default;
+  ~BlockPool();
+  BlockPool(const BlockPool&) = delete;
+  BlockPool& operator=(const BlockPool&) = delete;
+
+  // An empty block with room for at least `bytes`.
+  [[nodiscard]] Block* take(std::size_t bytes);
+  void give(Block* block) noexcept;
+
+  std::size_t used_bytes() const noexcept { return used_bytes_; }
+
+ private:
+  std::array<Block*, kClassCount> free_{};
+  std::size_t used_bytes_ = 0;
+  std::size_t free_bytes_ = 0;
+};
+
+}  // namespace ims::gateway

@@ -1,0 +1,72 @@
+#include "gateway/connection_table.h"
+
+#include <algorithm>
+
+#include "shared/assert.h"
+
+namespace ims::gateway {
+
+// ---- names -------------------------------------------------------------------------------------
+
+void Connection::set_names(std::string_view user_text, std::string_view device_text,
+                           BlockPool& pool) {
+  IMS_ASSERT(user_text.size() <= kNameBytesMax && device_text.size() <= kNameBytesMax);
+  clear_names(pool);
+  user_bytes = static_cast<std::uint8_t>(user_text.size());
+  device_bytes = static_cast<std::uint8_t>(device_text.size());
+  char* at = names_inline;
+  if (user_text.size() + device_text.size() > kNamesInlineBytes) {
+    Block* block = pool.take(user_text.size() + device_text.size());
+    std::memcpy(names_inline, &block, sizeof block);
+    names_in_block = true;
+    at = reinterpret_cast<char*>(block->data());
+  }
+  at = std::copy(user_text.begin(), user_text.end(), at);
+  std::copy(device_text.begin(), device_text.end(), at);
+}
+
+void Connection::clear_names(BlockPool& pool) noexcept {
+  if (names_in_block) pool.give(names_block());
+  names_in_block = false;
+  user_bytes = device_bytes = 0;
+}
+
+// ---- slots -------------------------------------------------------------------------------------
+
+ConnectionTable::ConnectionTable(GatewayIndex gateway, std::uint32_t slots_max)
+    : gateway_(gateway), slots_max_(slots_max) {
+  IMS_ASSERT(slots_max >= 1 && slots_max <= kConnectionsPerGatewayMax);
+  slabs_.reserve((slots_max + kSlabSlots - 1) / kSlabSlots);
+}
+
+Connection* ConnectionTable::try_acquire() {
+  std::uint32_t slot = free_head_;
+  if (slot != kNoSlot) {
+    free_head_ = at(slot).deadline_ms;
+    at(slot).deadline_ms = 0;
+  } else {
+    if (slots_known_ == slots_max_) return nullptr;
+    slot = slots_known_;
+    if (slot % kSlabSlots == 0) slabs_.push_back(std::make_unique<Slab>());
+    ++slots_known_;
+    at(slot).slot = slot;
+  }
+  ++used_;
+  return &at(slot);
+}
+
+void ConnectionTable::release(Connection& connection) noexcept {
+  IMS_ASSERT(used_ > 0 && !connection.names_in_block);
+  const std::uint32_t slot = connection.slot;
+  std::uint32_t next = (connection.generation + 1) & ConnectionId::kGenerationMask;
+  if (next == 0) next = 1;  // so that no id of gateway 0 is all zeros
+  connection = Connection{};
+  connection.slot = slot;
+  connection.generation = next;
+  connection.deadline_ms = free_head_;
+  liveness(slot) = {};
+  free_head_ = slot;
+  --used_;
+}
+
+}  // namespace ims::gateway

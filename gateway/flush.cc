@@ -1,0 +1,86 @@
+// What a connection is owed: appended frame by frame during a turn, sent once at its end.
+#include "gateway/gateway.h"
+
+#include "shared/assert.h"
+
+namespace ims::gateway {
+
+// ---- owing -------------------------------------------------------------------------------------
+
+void Gateway::respond(Connection& connection, std::uint64_t id, const ResponseFields& fields) {
+  counters_.add(counter_of(fields.code));
+  const std::size_t bytes = response_frame_bytes(connection.outer(), id, fields);
+  std::byte* const at = owe(connection, bytes);
+  std::byte* const end = write_response_frame(at, connection.outer(), id, fields);
+  IMS_ASSERT(end == at + bytes);
+  owed(connection, bytes, false, false);
+}
+
+void Gateway::refuse(Connection& connection, std::uint64_t id, const Refusal& refusal) {
+  ResponseFields fields;
+  fields.code = refusal.code;
+  fields.reason = refusal.reason;
+  respond(connection, id, fields);
+}
+
+void Gateway::answer_login(Connection& connection, std::uint64_t id, const ConAckFields& fields) {
+  const std::size_t bytes = conack_frame_bytes(connection.outer(), id, fields);
+  std::byte* const at = owe(connection, bytes);
+  std::byte* const end = write_conack_frame(at, connection.outer(), id, fields);
+  IMS_ASSERT(end == at + bytes);
+  owed(connection, bytes, false, false);
+}
+
+// Room for one frame of exactly `bytes`; owed() completes it.
+std::byte* Gateway::owe(Connection& connection, std::size_t bytes) {
+  return connection.queue.room(pool_, bytes, connection.send_in_flight);
+}
+
+void Gateway::owed(Connection& connection, std::size_t bytes, bool row, bool fanout) {
+  if (connection.queue.empty()) connection.progress_ms = now_ms();
+  connection.queue.append(bytes, row);
+  queue_bytes_ += bytes;
+  counters_.add(Counter::kFramesOut);
+  mark_dirty(connection, fanout);
+}
+
+// ---- sending -----------------------------------------------------------------------------------
+
+// Whoever is owed an answer or a push of its own is served this turn; those that only a fan-out
+// touched share what is left of its sends (flush).
+void Gateway::mark_dirty(Connection& connection, bool fanout) {
+  if (connection.dirty && (fanout || !connection.dirty_fanout)) return;
+  connection.dirty = true;
+  connection.dirty_fanout = fanout;
+  (fanout ? dirty_fanout_ : dirty_).push(id_of(connection));
+}
+
+void Gateway::flush() {
+  while (!dirty_.empty()) {
+    Connection* connection = table_.find(dirty_.pop());
+    if (connection != nullptr && connection->dirty && !connection->dirty_fanout) {
+      flush_one(*connection);
+    }
+  }
+  for (std::uint32_t sends = 0; !dirty_fanout_.empty() && sends < kFanoutSendsPerTurnMax;) {
+    Connection* connection = table_.find(dirty_fanout_.pop());
+    if (connection != nullptr && connection->dirty && connection->dirty_fanout) {
+      sends += flush_one(*connection) ? 1 : 0;
+    }
+  }
+}
+
+// One send in flight per connection, always: two would arrive in any order.
+bool Gateway::flush_one(Connection& connection) {
+  connection.dirty = false;
+  connection.dirty_fanout = false;
+  if (connection.send_in_flight || connection.queue.empty()) return false;
+  if (connection.state >= State::kShutdown) return false;
+  connection.send_in_flight = true;
+  counters_.add(Counter::kSends);
+  set_deadline(connection, config_.stall_timeout_ms);
+  request_io(IoOp::kSend, connection, connection.queue.front());
+  return true;
+}
+
+}  // namespace ims::gateway

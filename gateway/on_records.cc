@@ -1,0 +1,276 @@
+// What workers say: answers, pushes and ends become bytes that a connection is owed. Delivery rings are
+// always drained, a bounded amount per turn, whatever the state of any connection.
+#include "gateway/gateway.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "shared/assert.h"
+
+namespace ims::gateway {
+namespace {
+
+constexpr std::size_t kRecordBytesPerTurn = 64 * kKiB;  // of one ring
+constexpr std::size_t kPushBytesPerTurn = 1 * kMiB;     // of one ring, copied to its targets
+
+CloseReason close_reason_of(DisconnectCode code) noexcept {
+  switch (code) {
+    case DisconnectCode::kNormal: return CloseReason::kNormal;
+    case DisconnectCode::kReplaced: return CloseReason::kReplaced;
+    case DisconnectCode::kUnauthenticated: return CloseReason::kLoginFailed;
+    case DisconnectCode::kProtocolError: return CloseReason::kProtocolError;
+    case DisconnectCode::kIdleTimeout: return CloseReason::kIdleTimeout;
+    case DisconnectCode::kSlowConsumer: return CloseReason::kSlowConsumer;
+    case DisconnectCode::kShutdown: return CloseReason::kShutdown;
+    case DisconnectCode::kRateLimited: return CloseReason::kRateLimited;
+    case DisconnectCode::kOverloaded: return CloseReason::kOverloaded;
+    case DisconnectCode::kTokenExpired: return CloseReason::kTokenExpired;
+    case DisconnectCode::kKicked: return CloseReason::kKicked;
+    case DisconnectCode::kUnavailable: return CloseReason::kUnavailable;
+  }
+  return CloseReason::kNormal;
+}
+
+}  // namespace
+
+void Gateway::on_records(Now now) {
+  begin(now);
+  records_left_ = false;
+  for (Worker& worker : workers_) retry_notices(worker);
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    Worker& worker = workers_[(first_worker_ + i) % workers_.size()];
+    std::size_t left_bytes = kRecordBytesPerTurn;
+    for (;;) {
+      const ByteView record = worker.deliveries->front();
+      if (record.empty()) break;
+      if (left_bytes == 0 || !on_record(worker, record)) {
+        records_left_ = true;
+        break;
+      }
+      worker.deliveries->pop(record);
+      left_bytes -= std::min(left_bytes, record.size());
+    }
+    worker.deliveries->release();
+  }
+  first_worker_ = (first_worker_ + 1) % static_cast<std::uint32_t>(workers_.size());
+  retry_held();
+}
+
+// True: done with it. False: it is a fan-out that goes on next turn.
+bool Gateway::on_record(Worker& worker, ByteView record) {
+  switch (kind_of(record)) {
+    case RecordKind::kLoginAnswer:
+      on_login_answer(record_as<LoginAnswerRecord>(record));
+      return true;
+    case RecordKind::kResponse:
+      on_response(record_as<ResponseRecord>(record));
+      return true;
+    case RecordKind::kPush:
+      return on_push(worker, record_as<PushRecord>(record));
+    case RecordKind::kDisconnect:
+      on_disconnect(record_as<DisconnectRecord>(record));
+      return true;
+    default:
+      IMS_ASSERT(false);  // no such record goes this way
+  }
+  return true;
+}
+
+// ---- answers -----------------------------------------------------------------------------------
+
+void Gateway::on_login_answer(const LoginAnswerRecord& record) {
+  Connection* found = table_.find(record.connection);
+  if (found == nullptr || !found->awaits_login || found->state >= State::kShutdown) {
+    counters_.add(Counter::kRecordsStale);
+    return;
+  }
+  Connection& connection = *found;
+  RecordTail tail(record);
+  const std::string_view user = tail.take_text(record.user_bytes);
+  const std::string_view device = tail.take_text(record.device_bytes);
+  const std::string_view reason = tail.take_text(record.reason_bytes);
+  const ByteView epoch = tail.take(record.epoch_bytes);
+
+  const std::uint64_t login_id = connection.session.value;
+  connection.awaits_login = false;
+  connection.session = {};
+  ConAckFields answer;
+  answer.code = record.code;
+  answer.reason = reason;
+  answer.server_time_ms = record.server_time_ms;
+  answer.retry_after_ms = record.retry_after_ms;
+  if (record.code != Code::kOk) {
+    counters_.add(Counter::kLoginsFailed);
+    answer_login(connection, login_id, answer);
+    begin_close(connection, CloseReason::kLoginFailed, nullptr);
+    continue_close(connection);
+    return;
+  }
+  IMS_ASSERT(record.session.value != 0);
+  counters_.add(Counter::kLoginsOk);
+  connection.session = record.session;
+  connection.user = record.user;
+  connection.tenant = record.tenant;
+  connection.send_only = (record.header.flags & kFlagSendOnly) != 0;
+  connection.set_names(user, device, pool_);
+  const std::uint32_t keepalive_s = std::min(record.keepalive_s, kKeepaliveSecondsMax);
+  table_.liveness(connection) = {now_ms(), keepalive_s * 1500};
+  answer.session = record.session.value;
+  answer.max_frame_bytes = config_.max_frame_bytes;
+  answer.inbox_seq = record.inbox_seq;
+  answer.acked_seq = record.acked_seq;
+  answer.epoch = epoch;
+  answer.durability = record.durability;
+  answer.first_seq = record.first_seq;
+  answer_login(connection, login_id, answer);
+  if (connection.state == State::kLogin) {
+    connection.state = State::kOnline;
+    serve_carry(connection);
+  } else {
+    continue_close(connection);
+  }
+}
+
+void Gateway::on_response(const ResponseRecord& record) {
+  Connection* found = table_.find(record.connection);
+  if (found == nullptr || found->state >= State::kShutdown) {
+    counters_.add(Counter::kRecordsStale);
+    return;
+  }
+  Connection& connection = *found;
+  const std::size_t reserved = (record.header.flags & kFlagBigAnswer) != 0 ? big_answer_bytes_
+                                                                           : kSmallAnswerBytes;
+  IMS_ASSERT(connection.inflight > 0 && connection.reserved_bytes >= reserved);
+  --connection.inflight;
+  connection.reserved_bytes -= static_cast<std::uint32_t>(reserved);
+  if (record.request_id == 0) connection.stop_and_wait = false;
+  // Every sixteenth: a histogram costs more than the answer.
+  if ((++sample_ & 15) == 0) counters_.record(Stage::kTotal, now_.ticks - record.stamp);
+
+  // Who is cut off for taking nothing was not waited for: its Disconnect may be queued already.
+  if (connection.state == State::kClosing &&
+      connection.close_reason == CloseReason::kSlowConsumer) {
+    return;
+  }
+  RecordTail tail(record);
+  const std::string_view reason = tail.take_text(record.reason_bytes);
+  const ByteView payload = tail.take(record.payload_bytes);
+  respond(connection, record.request_id,
+          {.code = record.code,
+           .reason = reason,
+           .seq = record.seq,
+           .time_ms = record.time_ms,
+           .payload = payload,
+           .duplicate = (record.header.flags & kFlagDuplicate) != 0,
+           .retry_after_ms = record.retry_after_ms});
+  if (!connection.takes_frames()) {
+    continue_close(connection);
+  } else if (connection.hold == Hold::kAnswers) {
+    serve_carry(connection);
+  }
+  check_drained(connection);
+}
+
+void Gateway::on_disconnect(const DisconnectRecord& record) {
+  Connection* connection = table_.find(record.connection);
+  if (connection == nullptr || !connection->takes_frames()) {
+    counters_.add(Counter::kRecordsStale);
+    return;
+  }
+  RecordTail tail(record);
+  const DisconnectFields fields{record.code, tail.take_text(record.reason_bytes),
+                                record.retry_after_ms};
+  begin_close(*connection, close_reason_of(record.code), &fields);
+}
+
+// ---- pushes ------------------------------------------------------------------------------------
+
+// Both editions' outer frames are encoded at most once each, then copied to the targets.
+bool Gateway::on_push(Worker& worker, const PushRecord& record) {
+  RecordTail tail(record);
+  const ByteView targets = tail.take(record.target_count * sizeof(PushTarget));
+  const ByteView body = tail.take(record.body_bytes);
+  const bool stored = (record.header.flags & kFlagStored) != 0;
+  const bool fanout = record.target_count > 1;
+
+  std::byte heads[2][kOuterHeaderBytesMax];
+  std::size_t head_bytes[2] = {0, 0};
+  std::int32_t head_version[2] = {0, 0};
+  std::size_t copied_bytes = 0;
+  while (worker.next_target < record.target_count) {
+    if (copied_bytes >= kPushBytesPerTurn) return false;
+    PushTarget target;
+    std::memcpy(&target, targets.data() + worker.next_target * sizeof target, sizeof target);
+    ++worker.next_target;
+    Connection* connection = table_.find(target.connection);
+    if (connection == nullptr || connection->state != State::kOnline) {
+      counters_.add(stored ? Counter::kRecordsStale : Counter::kRelayedDropped);
+      continue;
+    }
+    const std::size_t edition = connection->edition == Edition::kV1 ? 0 : 1;
+    if (head_bytes[edition] == 0 || head_version[edition] != connection->version) {
+      head_version[edition] = connection->version;
+      head_bytes[edition] = static_cast<std::size_t>(
+          write_outer_header(heads[edition], connection->outer(), ServerFrame::kRequest, 0,
+                             body.size()) -
+          heads[edition]);
+    }
+    const ByteView head{heads[edition], head_bytes[edition]};
+    if (stored) {
+      push_stored(*connection, target.ordinal, head, body, fanout);
+    } else {
+      push_relayed(*connection, head, body, fanout);
+    }
+    copied_bytes += head.size() + body.size();
+  }
+  worker.next_target = 0;
+  return true;
+}
+
+// A row is queued or refused, never dropped silently: after a refusal all later rows are left out until
+// the worker starts again at the first one that was refused.
+void Gateway::push_stored(Connection& connection, std::uint64_t ordinal, ByteView head,
+                          ByteView body, bool fanout) {
+  if (connection.refusing) {
+    if ((ordinal & kTargetRestart) == 0) {
+      counters_.add(Counter::kRowsRefused);
+      return;
+    }
+    connection.refusing = false;
+  }
+  const std::uint64_t expected = connection.taken_ordinal + connection.queue.rows() + 1;
+  IMS_ASSERT((ordinal & ~kTargetRestart) == expected);
+  const std::size_t bytes = head.size() + body.size();
+  const std::size_t after = connection.queue.bytes() + connection.reserved_bytes + bytes;
+  if (after > config_.send_queue_bytes || !queue_memory_left(bytes)) {
+    counters_.add(Counter::kRowsRefused);
+    refuse_rows(connection);
+    return;
+  }
+  counters_.add(Counter::kRowsPushed);
+  append_push(connection, head, body, true, fanout);
+}
+
+// Half of the queue is for answers and stored rows alone.
+void Gateway::push_relayed(Connection& connection, ByteView head, ByteView body, bool fanout) {
+  const std::size_t bytes = head.size() + body.size();
+  const std::size_t after = connection.queue.bytes() + bytes;
+  if (after > config_.send_queue_bytes / 2 ||
+      after + connection.reserved_bytes > config_.send_queue_bytes || !queue_memory_left(bytes)) {
+    counters_.add(Counter::kRelayedDropped);
+    return;
+  }
+  counters_.add(Counter::kRelayedDelivered);
+  append_push(connection, head, body, false, fanout);
+}
+
+void Gateway::append_push(Connection& connection, ByteView head, ByteView body, bool row,
+                          bool fanout) {
+  std::byte* at = owe(connection, head.size() + body.size());
+  std::memcpy(at, head.data(), head.size());
+  std::memcpy(at + head.size(), body.data(), body.size());
+  counters_.add(Counter::kPayloadBytesCopied, body.size());
+  owed(connection, head.size() + body.size(), row, fanout);
+}
+
+}  // namespace ims::gateway

@@ -1,0 +1,97 @@
+#include "gateway/send_queue.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "shared/assert.h"
+
+namespace ims::gateway {
+namespace {
+
+constexpr std::size_t kMarkBytes = sizeof(std::uint32_t);
+constexpr std::size_t kCoalesceBytesMax = BlockPool::kClassBytes[3] - sizeof(Block);
+
+std::byte* mark_at(Block& block, std::uint32_t index) noexcept {
+  return block.data() + block.capacity - (index + 1) * kMarkBytes;
+}
+
+std::uint32_t read_mark(Block& block, std::uint32_t index) noexcept {
+  std::uint32_t end = 0;
+  std::memcpy(&end, mark_at(block, index), kMarkBytes);
+  return end;
+}
+
+void write_mark(Block& block, std::uint32_t end) noexcept {
+  std::memcpy(mark_at(block, block.marks), &end, kMarkBytes);
+  ++block.marks;
+}
+
+}  // namespace
+
+std::byte* SendQueue::room(BlockPool& pool, std::size_t bytes, bool send_in_flight) {
+  if (tail_ == nullptr || tail_->free_bytes() < bytes + kMarkBytes) {
+    grow(pool, bytes + kMarkBytes, send_in_flight);
+  }
+  return tail_->data() + tail_->end;
+}
+
+void SendQueue::append(std::size_t bytes, bool row) noexcept {
+  tail_->end += static_cast<std::uint32_t>(bytes);
+  bytes_ += static_cast<std::uint32_t>(bytes);
+  if (!row) return;
+  write_mark(*tail_, tail_->end);
+  ++rows_;
+}
+
+// Room for `bytes` in the tail: a larger copy of a lone block that nobody borrows, else one more.
+void SendQueue::grow(BlockPool& pool, std::size_t bytes, bool send_in_flight) {
+  if (tail_ == nullptr) {
+    head_ = tail_ = pool.take(bytes);
+    return;
+  }
+  const std::uint32_t marks = tail_->marks - tail_->marks_done;
+  const std::size_t together = tail_->size() + marks * kMarkBytes + bytes;
+  if (tail_ != head_ || send_in_flight || together > kCoalesceBytesMax) {
+    tail_->next = pool.take(std::max(bytes, kCoalesceBytesMax));
+    tail_ = tail_->next;
+    return;
+  }
+  Block* larger = pool.take(together);
+  std::memcpy(larger->data(), tail_->data() + tail_->begin, tail_->size());
+  larger->end = static_cast<std::uint32_t>(tail_->size());
+  for (std::uint32_t i = tail_->marks_done; i < tail_->marks; ++i) {
+    write_mark(*larger, read_mark(*tail_, i) - tail_->begin);
+  }
+  pool.give(tail_);
+  head_ = tail_ = larger;
+}
+
+std::uint32_t SendQueue::on_taken(BlockPool& pool, std::size_t bytes) noexcept {
+  IMS_ASSERT(head_ != nullptr && bytes <= head_->size());
+  head_->begin += static_cast<std::uint32_t>(bytes);
+  bytes_ -= static_cast<std::uint32_t>(bytes);
+  const std::uint32_t before = head_->marks_done;
+  while (head_->marks_done < head_->marks && read_mark(*head_, head_->marks_done) <= head_->begin) {
+    ++head_->marks_done;
+  }
+  const std::uint32_t rows = head_->marks_done - before;
+  rows_ -= rows;
+  if (head_->begin == head_->end) {
+    Block* next = head_->next;
+    pool.give(head_);
+    head_ = next;
+    if (next == nullptr) tail_ = nullptr;
+  }
+  return rows;
+}
+
+void SendQueue::clear(BlockPool& pool) noexcept {
+  while (head_ != nullptr) {
+    Block* next = head_->next;
+    pool.give(head_);
+    head_ = next;
+  }
+  *this = {};
+}
+
+}  // namespace ims::gateway

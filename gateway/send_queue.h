@@ -1,0 +1,52 @@
+// What one connection is owed: whole frames in the order in which they leave, in blocks of one pool.
+//
+//   head ──▶ block ──▶ block ◀── tail        one send in flight at most, and it is of `head`
+//
+// Frames appended between two sends lie side by side in a block, so that they leave in one send: a
+// small block that overflows moves once to the next class up to 16 KiB; from there on blocks chain.
+// A frame never spans two blocks.
+//
+// Rows     A stored row leaves a mark, the end of its frame in its block. on_taken() passes marks only
+//          when the kernel took their last byte, so a short send cannot count one row too many.
+// Lifetime A block that the kernel borrows never moves; bytes may still be appended behind the part
+//          that is in flight.
+// Limits   None of its own: the gateway asks before it appends (PROTOCOL.md section 5, slow readers).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "gateway/block_pool.h"
+#include "shared/bytes.h"
+
+namespace ims::gateway {
+
+class SendQueue {
+ public:
+  // Contiguous room for a frame of exactly `bytes`, followed by append().
+  [[nodiscard]] std::byte* room(BlockPool& pool, std::size_t bytes, bool send_in_flight);
+  // The frame in that room is complete. `row`: it is a stored row.
+  void append(std::size_t bytes, bool row) noexcept;
+
+  bool empty() const noexcept { return bytes_ == 0; }
+  std::uint32_t bytes() const noexcept { return bytes_; }  // in flight included
+  std::uint32_t rows() const noexcept { return rows_; }    // not wholly taken yet
+
+  // What the next send carries.
+  ByteView front() const noexcept { return head_ == nullptr ? ByteView{} : head_->bytes(); }
+
+  // The kernel took the first `bytes` of front(). Returns how many rows that completed.
+  std::uint32_t on_taken(BlockPool& pool, std::size_t bytes) noexcept;
+
+  void clear(BlockPool& pool) noexcept;
+
+ private:
+  void grow(BlockPool& pool, std::size_t bytes, bool send_in_flight);
+
+  Block* head_ = nullptr;
+  Block* tail_ = nullptr;
+  std::uint32_t bytes_ = 0;
+  std::uint32_t rows_ = 0;
+};
+
+}  // namespace ims::gateway
