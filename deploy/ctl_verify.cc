@@ -1,0 +1,392 @@
+// The walk over the store and what it compares (ctl_verify.h).
+#include "deploy/ctl_verify.h"
+
+#include <algorithm>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "deploy/operator_desk.h"
+#include "deploy/operator_line.h"
+#include "logic/keys.h"
+#include "logic/rows.h"
+#include "logic/store_identity.h"
+#include "logic/store_options.h"
+#include "logic/sys_keys.h"
+#include "shared/clock.h"
+#include "shared/config_value.h"
+#include "shared/payload.h"
+#include "shared/route.h"
+
+namespace ims {
+namespace {
+
+using logic::MineRow;
+using logic::StoreStatus;
+using logic::Table;
+using logic::TimelineKey;
+using logic::TimelineState;
+
+template <typename Row>
+class RowFunction final : public logic::RowVisitor {
+ public:
+  explicit RowFunction(Row row) : row_(std::move(row)) {}
+  bool on_row(std::string_view key, std::string_view value) override {
+    row_(key, value);
+    return true;
+  }
+
+ private:
+  Row row_;
+};
+
+// A user or a group: what its row says, and what is found of its timeline.
+struct Owner {
+  NameKind kind{};
+  std::uint16_t partition = 0;
+  std::uint32_t tenant = 0;
+  std::string name;
+  TimelineState state;
+  std::uint32_t member_count = 0;
+  bool dismissed = false;
+  std::map<std::string, std::uint64_t, std::less<>> members;  // of a group: name, join_seq
+};
+
+class Walk {
+ public:
+  Walk(logic::Store& store, std::int64_t now_ms, std::int64_t retention_ms)
+      : store_(store), cutoff_ms_(retention_ms == 0 ? INT64_MIN : now_ms - retention_ms) {}
+
+  VerifyResult run();
+
+ private:
+  template <typename Row>
+  void scan(Table table, std::string_view from, std::string_view to, Row row);
+  template <typename Row>
+  void scan_kind(char kind, Row row) {
+    const std::string prefix(1, kind);
+    scan(Table::kMeta, prefix, logic::prefix_end(prefix), std::move(row));
+  }
+  void problem(std::string text);
+  std::string label(const Owner& owner) const;
+  Owner* find(std::uint64_t id);
+
+  void read_partition_seed();
+  void read_owners(NameKind kind);
+  void check_partition(const Owner& owner);
+  void check_rows();
+  void check_orphan(std::uint64_t id, std::string_view value);
+  void check_end(const Owner& owner, std::uint64_t last_seq);
+  void read_members();
+  void read_mine();
+  void check_members();
+  void check_cursors();
+
+  logic::Store& store_;
+  const std::int64_t cutoff_ms_;  // rows older than this may be gone
+  VerifyResult result_;
+  std::optional<std::uint64_t> seed_;
+  logic::TenantTable tenants_;
+  boost::unordered_flat_map<std::uint64_t, Owner> owners_;  // by timeline
+  boost::unordered_flat_map<std::string, bool> dismissals_;  // names of groups still telling members
+  // What outbox rows still have to write, by user and group: the last one stands.
+  boost::unordered_flat_map<std::string, MineRow> told_;
+  // Memberships that users' rows name: group timeline and user name, to join_seq.
+  std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> mine_;
+};
+
+std::string pair_key(std::uint32_t tenant, std::string_view a, std::string_view b) {
+  return std::to_string(tenant) + '/' + std::string(a) + '/' + std::string(b);
+}
+
+VerifyResult Walk::run() {
+  tenants_ = load_tenants(store_);
+  read_partition_seed();
+  read_owners(NameKind::kUser);
+  read_owners(NameKind::kGroup);
+  check_rows();
+  read_members();
+  read_mine();
+  check_members();
+  check_cursors();
+  return std::move(result_);
+}
+
+template <typename Row>
+void Walk::scan(Table table, std::string_view from, std::string_view to, Row row) {
+  RowFunction<Row> visitor(std::move(row));
+  const StoreStatus status =
+      store_.scan(table, from, to, false, logic::ReadTier::kMayBlock, visitor);
+  if (status != StoreStatus::kOk) problem("a part of the store cannot be read");
+}
+
+void Walk::problem(std::string text) {
+  ++result_.problem_count;
+  if (result_.problems.size() < kProblemsMax) result_.problems.push_back(std::move(text));
+}
+
+std::string Walk::label(const Owner& owner) const {
+  const logic::Tenant* tenant = tenants_.find(TenantId{owner.tenant});
+  const std::string app =
+      tenant != nullptr ? tenant->org + "/" + tenant->appkey : "removed app";
+  return (owner.kind == NameKind::kUser ? "user " : "group ") + app + " " + quote(owner.name);
+}
+
+Owner* Walk::find(std::uint64_t id) {
+  const auto found = owners_.find(id);
+  return found == owners_.end() ? nullptr : &found->second;
+}
+
+// ---- users and groups ----
+
+void Walk::read_partition_seed() {
+  std::string value;
+  const StoreStatus status =
+      store_.get(Table::kMeta, logic::kSysIdentity, &value, logic::ReadTier::kMayBlock);
+  if (status == StoreStatus::kOk && value.size() >= 24) {
+    seed_ = logic::read_big_endian<std::uint64_t>(std::string_view(value).substr(16));
+  }
+}
+
+void Walk::read_owners(NameKind kind) {
+  scan_kind(kind == NameKind::kUser ? 'u' : 'g', [&](std::string_view key, std::string_view value) {
+    Owner owner;
+    owner.kind = kind;
+    owner.partition = logic::partition_of_key(key, 1);
+    owner.tenant = logic::read_big_endian<std::uint32_t>(key.substr(3));
+    owner.name = key.substr(7);
+    std::uint64_t id = 0;
+    if (kind == NameKind::kUser) {
+      const auto row = logic::decode_user(value);
+      if (row) id = row->id.value, owner.state = row->inbox;
+      ++result_.users;
+    } else if (const auto row = logic::decode_group(value)) {
+      id = row->id.value;
+      owner.state = row->timeline;
+      owner.member_count = row->member_count;
+      owner.dismissed = row->dismissed;
+      ++result_.groups;
+    }
+    if (id == 0) return problem(label(owner) + ": its row is damaged");
+    if (owner.state.first_seq > owner.state.head + 1) {
+      problem(label(owner) + ": first_seq " + std::to_string(owner.state.first_seq) +
+              " is beyond head " + std::to_string(owner.state.head));
+    }
+    check_partition(owner);
+    const auto [at, added] = owners_.try_emplace(id, std::move(owner));
+    if (!added) problem(label(at->second) + ": its timeline is another one's too");
+  });
+}
+
+void Walk::check_partition(const Owner& owner) {
+  const logic::Tenant* tenant = tenants_.find(TenantId{owner.tenant});
+  if (tenant == nullptr || !seed_) return;
+  const std::uint64_t hash =
+      hash_name(*seed_, hash_tenant(*seed_, tenant->org, tenant->appkey), owner.kind, owner.name);
+  if (partition_of(hash) != owner.partition) {
+    problem(label(owner) + ": lies in partition " + std::to_string(owner.partition) + ", not " +
+            std::to_string(partition_of(hash)));
+  }
+}
+
+// ---- timelines ----
+
+void Walk::check_rows() {
+  std::uint64_t timeline = 0;
+  Owner* owner = nullptr;
+  std::uint64_t last_seq = 0;
+  std::int64_t last_time_ms = INT64_MIN;
+  boost::unordered_flat_map<std::uint64_t, bool> seen;
+  const auto finish = [&] {
+    if (owner != nullptr) check_end(*owner, last_seq);
+  };
+  // Behind the last key: partitions end at kPartitionCount.
+  const std::string end = logic::row_key({kPartitionCount, 0}, 0);
+  scan(Table::kRows, "", end, [&](std::string_view key, std::string_view value) {
+    ++result_.rows;
+    const auto id = logic::read_big_endian<std::uint64_t>(key.substr(2));
+    if (id != timeline) {
+      finish();
+      timeline = id;
+      owner = find(id);
+      seen[id] = true;
+      last_seq = owner != nullptr ? owner->state.first_seq - 1 : 0;
+      last_time_ms = INT64_MIN;
+      if (owner == nullptr) check_orphan(id, value);
+    }
+    if (owner == nullptr) return;
+    const std::uint64_t seq = logic::seq_of_row_key(key);
+    if (seq < owner->state.first_seq) return;  // hidden, not reclaimed yet
+    const auto row = logic::decode_row(value);
+    if (!row) return problem(label(*owner) + ": row " + std::to_string(seq) + " is damaged");
+    if (seq > owner->state.head) {
+      problem(label(*owner) + ": row " + std::to_string(seq) + " is beyond head " +
+              std::to_string(owner->state.head));
+    } else if (seq != last_seq + 1 && last_time_ms >= cutoff_ms_) {
+      problem(label(*owner) + ": rows " + std::to_string(last_seq + 1) + " to " +
+              std::to_string(seq - 1) + " are missing");
+    } else if (seq != last_seq + 1 && last_time_ms == INT64_MIN &&
+               owner->state.first_time_ms >= cutoff_ms_ && owner->state.first_time_ms > 0) {
+      problem(label(*owner) + ": rows " + std::to_string(last_seq + 1) + " to " +
+              std::to_string(seq - 1) + " are missing at the beginning");
+    }
+    if (row->time_ms < last_time_ms) {
+      problem(label(*owner) + ": time goes back at row " + std::to_string(seq));
+    }
+    last_seq = seq;
+    last_time_ms = row->time_ms;
+  });
+  finish();
+  for (const auto& [id, other] : owners_) {
+    if (!seen.contains(id)) check_end(other, other.state.first_seq - 1);
+  }
+}
+
+// The timeline of a dismissed group whose name was taken again stays until retention; no inbox does.
+void Walk::check_orphan(std::uint64_t id, std::string_view value) {
+  const auto row = logic::decode_row(value);
+  MessageView message;
+  const bool is_group =
+      row && (row->kind == logic::RowKind::kGroupEvent ||
+              (row->kind == logic::RowKind::kMessage &&
+               decode_message(as_bytes(row->message()), message) == DecodeStatus::kOk &&
+               !message.group.empty()));
+  if (!is_group) problem("rows of an inbox that nobody owns: " + std::to_string(id));
+}
+
+// All up to the head is there, unless all that is missing is old.
+void Walk::check_end(const Owner& owner, std::uint64_t last_seq) {
+  if (last_seq >= owner.state.head || owner.state.last_time_ms < cutoff_ms_) return;
+  problem(label(owner) + ": rows " + std::to_string(last_seq + 1) + " to " +
+          std::to_string(owner.state.head) + " are missing at the end");
+}
+
+// ---- memberships ----
+
+void Walk::read_members() {
+  scan_kind('m', [&](std::string_view key, std::string_view value) {
+    const auto id = logic::read_big_endian<std::uint64_t>(key.substr(3));
+    const auto row = logic::decode_member(value);
+    Owner* group = find(id);
+    if (group == nullptr) return problem("members of an unknown group: " + std::to_string(id));
+    if (!row) return problem(label(*group) + ": a member's row is damaged");
+    group->members.emplace(logic::name_of_member_key(key), row->join_seq);
+    if (row->join_seq > group->state.head) {
+      problem(label(*group) + ": " + quote(logic::name_of_member_key(key)) + " joined at " +
+              std::to_string(row->join_seq) + ", beyond head " + std::to_string(group->state.head));
+    }
+  });
+  scan_kind('x', [&](std::string_view key, std::string_view) {
+    dismissals_[std::string(key.substr(7))] = true;
+  });
+  scan_kind('o', [&](std::string_view, std::string_view value) {
+    const auto row = logic::decode_outbox(value);
+    if (!row) return problem("an outbox row is damaged");
+    told_[pair_key(row->tenant.value, row->user_name, row->group_name)] = row->mine;
+  });
+}
+
+void Walk::read_mine() {
+  const auto take = [&](std::string_view user, const std::string& group, const MineRow& row) {
+    if (row.end_seq != 0) return;
+    mine_[{row.group.value, std::string(user)}] = row.join_seq;
+    if (find(row.group.value) == nullptr && !dismissals_.contains(group)) {
+      problem("user " + quote(user) + " is in group " + quote(group) + ", which is unknown");
+    }
+  };
+  scan_kind('n', [&](std::string_view key, std::string_view value) {
+    const auto id = logic::read_big_endian<std::uint64_t>(key.substr(3));
+    const std::string group(logic::name_of_member_key(key));
+    const Owner* user = find(id);
+    if (user == nullptr) return problem("groups of an unknown user: " + std::to_string(id));
+    const auto row = logic::decode_mine(value);
+    if (!row) return problem(label(*user) + ": its row of group " + quote(group) + " is damaged");
+    if (!told_.contains(pair_key(user->tenant, user->name, group))) take(user->name, group, *row);
+  });
+  for (const auto& [key, row] : told_) {
+    const std::size_t first = key.find('/');
+    const std::size_t last = key.rfind('/');  // names hold no '/'
+    take(std::string_view(key).substr(first + 1, last - first - 1), key.substr(last + 1), row);
+  }
+}
+
+void Walk::check_members() {
+  for (const auto& [id, group] : owners_) {
+    if (group.kind != NameKind::kGroup || group.dismissed) continue;
+    if (group.members.size() != group.member_count) {
+      problem(label(group) + ": counts " + std::to_string(group.member_count) + " members, has " +
+              std::to_string(group.members.size()));
+    }
+    for (const auto& [name, join_seq] : group.members) {
+      const auto mine = mine_.find({id, name});
+      if (mine == mine_.end()) {
+        problem(label(group) + ": member " + quote(name) + " does not know of it");
+      } else if (mine->second != join_seq) {
+        problem(label(group) + ": member " + quote(name) + " joined at " +
+                std::to_string(join_seq) + ", its own row says " + std::to_string(mine->second));
+      }
+    }
+  }
+  for (const auto& [key, join_seq] : mine_) {
+    const Owner* group = find(key.first);
+    // A dismissed group may still be telling its members.
+    if (group == nullptr || group->dismissed || group->members.contains(key.second)) continue;
+    problem(label(*group) + ": " + quote(key.second) + " believes to be a member");
+  }
+}
+
+// ---- cursors ----
+
+void Walk::check_cursors() {
+  const std::string end = logic::user_cursors_key({kPartitionCount, 0});
+  scan(Table::kCursors, "", end, [&](std::string_view key, std::string_view value) {
+    ++result_.cursors;
+    const auto parts = logic::parse_cursor_key(key);
+    const auto row = logic::decode_cursor(value);
+    const auto id = logic::read_big_endian<std::uint64_t>(key.substr(2));
+    const Owner* user = find(id);
+    const Owner* owner = find(parts.timeline);
+    if (user == nullptr) return problem("cursors of an unknown user: " + std::to_string(id));
+    const std::string device = ", device " + quote(parts.device);
+    if (owner == nullptr) return;  // of a group that was dismissed, and its name taken again
+    if (!row) return problem(label(*user) + device + ": a cursor is damaged");
+    if (row->seq > owner->state.head) {
+      problem(label(*user) + device + ": cursor " + std::to_string(row->seq) + " in " +
+              label(*owner) + " is beyond head " + std::to_string(owner->state.head));
+    }
+  });
+}
+
+}  // namespace
+
+VerifyResult verify(logic::Store& store, std::int64_t now_ms, std::int64_t retention_ms) {
+  return Walk(store, now_ms, retention_ms).run();
+}
+
+int verify_store(const DataDir& data, std::int64_t retention_ms) {
+  std::error_code error;
+  if (!std::filesystem::exists(data.store(), error)) {
+    throw OperatorError("there is no store in " + data.root.string());
+  }
+  const auto line = open_operator_line(data);
+  if (line->store() == nullptr) {
+    throw OperatorError("a server runs on " + data.root.string() + "; stop it first");
+  }
+  const VerifyResult result = verify(*line->store(), read_clock().wall_ms, retention_ms);
+  for (const std::string& problem : result.problems) std::printf("%s\n", problem.c_str());
+  if (result.problem_count > result.problems.size()) {
+    std::printf("... and %llu more\n", static_cast<unsigned long long>(result.problem_count -
+                                                                       result.problems.size()));
+  }
+  std::printf("%llu users, %llu groups, %llu rows, %llu cursors: %llu problems\n",
+              static_cast<unsigned long long>(result.users),
+              static_cast<unsigned long long>(result.groups),
+              static_cast<unsigned long long>(result.rows),
+              static_cast<unsigned long long>(result.cursors),
+              static_cast<unsigned long long>(result.problem_count));
+  return result.problem_count == 0 ? 0 : kExitRefused;
+}
+
+}  // namespace ims

@@ -1,0 +1,85 @@
+// An operator's changes as batches of the store (store_backend.h).
+#include "deploy/store_backend.h"
+
+#include "logic/keys.h"
+#include "logic/rows.h"
+#include "shared/route.h"
+
+namespace ims {
+
+using logic::AdminCommand;
+using logic::ReadTier;
+using logic::StoreStatus;
+using logic::Table;
+using logic::Tenant;
+
+Code StoreBackend::put_tenant(const Tenant& tenant, const Tenant*) {
+  logic::StoreBatch batch;
+  batch.put(Table::kMeta, logic::tenant_key(tenant.id), logic::encode_tenant(tenant));
+  return write(batch);
+}
+
+Code StoreBackend::remove_tenant(const Tenant& tenant, std::uint64_t&) {
+  logic::StoreBatch batch;
+  batch.erase(Table::kMeta, logic::tenant_key(tenant.id));
+  return write(batch);
+}
+
+Code StoreBackend::run_user(AdminCommand::Kind kind, const Tenant& tenant, std::string_view name,
+                            std::string_view password_hash, std::uint64_t&) {
+  const std::uint64_t seed = identity().seed;
+  const std::uint64_t hash =
+      hash_name(seed, hash_tenant(seed, tenant.org, tenant.appkey), NameKind::kUser, name);
+  const std::string key = logic::user_key(partition_of(hash), tenant.id, name);
+  const std::string password = logic::password_key(partition_of(hash), tenant.id, name);
+
+  logic::UserRow user;
+  std::string value;
+  const StoreStatus read = store_.get(Table::kMeta, key, &value, ReadTier::kMayBlock);
+  if (read == StoreStatus::kOk) {
+    const auto row = logic::decode_user(value);
+    if (!row) return Code::kUnavailable;
+    user = *row;
+  } else if (read != StoreStatus::kNotFound) {
+    return Code::kUnavailable;
+  }
+  const bool exists = user.id && !user.removed;
+
+  logic::StoreBatch batch;
+  switch (kind) {
+    case AdminCommand::Kind::kUserAdd:
+      if (exists && password_hash.empty()) return Code::kAlreadyExists;
+      if (!exists) {
+        // As a worker numbers its users: boot, worker 0, counter (shared/ids.h).
+        if (!user.id) user.id = UserId{(std::uint64_t{identity().boot} << 40) | ++id_counter_};
+        user.removed = false;
+        batch.put(Table::kMeta, key, logic::encode_user(user));
+      }
+      if (!password_hash.empty()) batch.put(Table::kMeta, password, password_hash);
+      return write(batch);
+    case AdminCommand::Kind::kUserPassword:
+      if (!exists) return Code::kNotFound;
+      batch.put(Table::kMeta, password, password_hash);
+      return write(batch);
+    case AdminCommand::Kind::kUserRemove:
+      if (!exists) return Code::kNotFound;
+      user.removed = true;
+      batch.put(Table::kMeta, key, logic::encode_user(user));
+      batch.erase(Table::kMeta, password);
+      return write(batch);
+    default:  // kUserKick: nobody is here
+      return exists ? Code::kOk : Code::kNotFound;
+  }
+}
+
+const logic::StoreIdentity& StoreBackend::identity() {
+  if (!identity_) identity_ = logic::open_identity(store_);
+  return *identity_;
+}
+
+Code StoreBackend::write(const logic::StoreBatch& batch) {
+  const logic::StoreBatch* const batches[] = {&batch};
+  return store_.write(batches, 1, true) == StoreStatus::kOk ? Code::kOk : Code::kUnavailable;
+}
+
+}  // namespace ims
