@@ -1,0 +1,229 @@
+// Counters and their file: names, kinds, sums over threads, a fresh file at each start, damage.
+#include "shared/counters.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "shared/counter_file.h"
+
+namespace ims {
+namespace {
+
+const std::filesystem::path kPath = "counters_test.counters";
+
+struct Cleanup {
+  ~Cleanup() {
+    std::filesystem::remove(kPath);
+    std::filesystem::remove(kPath.string() + ".new");
+  }
+};
+
+TEST_CASE("names are Prometheus names, each once") {
+  std::set<std::string_view> names;
+  for (const CounterEntry& entry : kCounterEntries) {
+    CAPTURE(entry.name);
+    CHECK(names.insert(entry.name).second);
+    CHECK(entry.name.starts_with("ims_"));
+    CHECK(entry.name.size() < sizeof(CounterFileName::name));
+    const std::string_view base = entry.name.substr(0, entry.name.find('{'));
+    CHECK(base.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string_view::npos);
+    CHECK(base.ends_with("_total") == (entry.kind == CounterKind::kCounter));
+    if (base.size() < entry.name.size()) CHECK(entry.name.ends_with("\"}"));
+  }
+}
+
+TEST_CASE("a block on the heap") {
+  CounterBlock block;
+  CHECK(block.get(Counter::kFramesIn) == 0);
+  block.add(Counter::kFramesIn);
+  block.add(Counter::kFramesIn, 41);
+  block.set(Counter::kConnections, 7);
+  block.set(Counter::kConnections, 3);
+  CHECK(block.get(Counter::kFramesIn) == 42);
+  CHECK(block.get(Counter::kFramesOut) == 0);
+  CHECK(block.get(Counter::kConnections) == 3);
+  block.record(Stage::kCommit, 1000);
+  CHECK(block.histogram(Stage::kCommit)[histogram_bucket(1000)] == 1);
+  CHECK(block.histogram(Stage::kSend)[histogram_bucket(1000)] == 0);
+
+  CounterBlock moved = std::move(block);
+  moved.add(Counter::kFramesIn);
+  CHECK(moved.get(Counter::kFramesIn) == 43);
+}
+
+TEST_CASE("each code has its cell") {
+  CounterBlock block;
+  for (int code = 0; code < kCodeCount; ++code) {
+    block.add(counter_of(static_cast<Code>(code)), static_cast<std::uint64_t>(code) + 1);
+  }
+  CHECK(block.get(Counter::kResponseOk) == 1);
+  CHECK(block.get(Counter::kResponseNotFound) == 6);
+  CHECK(block.get(Counter::kResponseOffline) == 8);
+  CHECK(block.get(Counter::kResponseUnsupported) == kCodeCount);
+}
+
+TEST_CASE("the file is read from outside, by name, over all threads") {
+  const Cleanup cleanup;
+  CounterFileWriter writer = CounterFileWriter::create(kPath, 3, 1234);
+  CounterBlock gateway = writer.take_block("gw0");
+  CounterBlock worker = writer.take_block("worker0");
+  const CounterFile file = CounterFile::open(kPath);
+
+  gateway.add(Counter::kFramesIn, 5);
+  worker.add(Counter::kFramesIn, 2);
+  gateway.set(Counter::kConnections, 9);
+  gateway.record(Stage::kTotal, 100);
+  worker.record(Stage::kTotal, 100);
+
+  CHECK(file.sum("ims_frames_total{dir=\"in\"}") == 7);
+  CHECK(file.get("ims_frames_total{dir=\"in\"}", "gw0") == 5);
+  CHECK(file.get("ims_frames_total{dir=\"in\"}", "worker0") == 2);
+  CHECK(file.sum("ims_connections") == 9);
+  CHECK(file.is_gauge("ims_connections"));
+  CHECK_FALSE(file.is_gauge("ims_turns_total"));
+  CHECK(file.histogram("total")[histogram_bucket(100)] == 2);
+  CHECK(file.histogram("send")[histogram_bucket(100)] == 0);
+  CHECK(file.threads() == std::vector<std::string>{"gw0", "worker0"});
+  CHECK(file.names().size() == kCounterCount);
+  CHECK(file.pid() == static_cast<std::uint64_t>(getpid()));
+  CHECK(file.started_wall_ms() == 1234);
+  CHECK_THROWS(file.sum("ims_no_such_total"));
+  CHECK_THROWS(file.get("ims_turns_total", "gw1"));
+  CHECK_THROWS(file.histogram("no_such"));
+  CHECK_THROWS(file.is_gauge(""));
+}
+
+TEST_CASE("every cell and bucket has its own place") {
+  const Cleanup cleanup;
+  CounterFileWriter writer = CounterFileWriter::create(kPath, 2, 0);
+  CounterBlock first = writer.take_block("a");
+  CounterBlock second = writer.take_block("b");
+  for (std::size_t i = 0; i < kCounterCount; ++i) {
+    first.set(static_cast<Counter>(i), i + 1);
+    second.set(static_cast<Counter>(i), 1000);
+  }
+  for (std::size_t stage = 0; stage < kStageCount; ++stage) {
+    first.record(static_cast<Stage>(stage), ~std::uint64_t{0});
+    second.record(static_cast<Stage>(stage), 0);
+  }
+  const CounterFile file = CounterFile::open(kPath);
+  const auto names = file.names();
+  for (std::size_t i = 0; i < kCounterCount; ++i) {
+    CAPTURE(names[i]);
+    CHECK(names[i] == kCounterEntries[i].name);
+    CHECK(file.get(names[i], "a") == i + 1);
+    CHECK(file.sum(names[i]) == i + 1001);
+  }
+  for (const std::string_view stage : kStageNames) {
+    CAPTURE(stage);
+    const auto cells = file.histogram(stage);
+    CHECK(cells.front() == 1);
+    CHECK(cells.back() == 1);
+    std::uint64_t total = 0;
+    for (const std::uint64_t count : cells) total += count;
+    CHECK(total == 2);
+  }
+}
+
+TEST_CASE("blocks end where the file ends") {
+  const Cleanup cleanup;
+  CounterFileWriter writer = CounterFileWriter::create(kPath, 2, 0);
+  CounterBlock first = writer.take_block("a");
+  CounterBlock second = writer.take_block("b");
+  CHECK_THROWS(writer.take_block("c"));
+}
+
+TEST_CASE("a new start begins at 0, and leaves readers of the old file theirs") {
+  const Cleanup cleanup;
+  CounterFileWriter before = CounterFileWriter::create(kPath, 1, 1);
+  CounterBlock old_block = before.take_block("gw0");
+  old_block.add(Counter::kTurns, 5);
+  const CounterFile old_file = CounterFile::open(kPath);
+
+  CounterFileWriter after = CounterFileWriter::create(kPath, 1, 2);
+  CounterBlock new_block = after.take_block("gw0");
+  new_block.add(Counter::kTurns, 3);
+  const CounterFile new_file = CounterFile::open(kPath);
+  CHECK(old_file.sum("ims_turns_total") == 5);
+  CHECK(new_file.sum("ims_turns_total") == 3);
+  CHECK(new_file.started_wall_ms() == 2);
+  CHECK_FALSE(std::filesystem::exists(kPath.string() + ".new"));
+}
+
+TEST_CASE("a file that is missing, cut or damaged is refused") {
+  const Cleanup cleanup;
+  CHECK_THROWS(CounterFile::open("no_such.counters"));
+  CHECK_THROWS(CounterFileWriter::create("no_such_folder/counters", 1, 0));
+
+  const auto damage = [](std::size_t offset, std::uint64_t value, std::size_t bytes) {
+    CounterFileWriter::create(kPath, 2, 0);
+    std::fstream file(kPath, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(offset));
+    file.write(reinterpret_cast<const char*>(&value), static_cast<std::streamsize>(bytes));
+  };
+  CounterFileWriter::create(kPath, 2, 0);
+  CHECK_NOTHROW(CounterFile::open(kPath));
+  const std::uint64_t huge = ~std::uint64_t{0} - 7;
+  const std::pair<const char*, std::pair<std::size_t, std::size_t>> fields[] = {
+      {"magic", {offsetof(CounterFileHeader, magic), 1}},
+      {"layout", {offsetof(CounterFileHeader, layout), 4}},
+      {"cell_count", {offsetof(CounterFileHeader, cell_count), 4}},
+      {"stage_count", {offsetof(CounterFileHeader, stage_count), 4}},
+      {"thread_count_max", {offsetof(CounterFileHeader, thread_count_max), 4}},
+      {"histogram_buckets", {offsetof(CounterFileHeader, histogram_buckets), 4}},
+      {"histograms_offset", {offsetof(CounterFileHeader, histograms_offset), 4}},
+      {"names_offset", {offsetof(CounterFileHeader, names_offset), 8}},
+      {"stages_offset", {offsetof(CounterFileHeader, stages_offset), 8}},
+      {"threads_offset", {offsetof(CounterFileHeader, threads_offset), 8}},
+      {"blocks_offset", {offsetof(CounterFileHeader, blocks_offset), 8}},
+      {"block_bytes", {offsetof(CounterFileHeader, block_bytes), 8}},
+      {"file_bytes", {offsetof(CounterFileHeader, file_bytes), 8}},
+  };
+  for (const auto& [name, place] : fields) {
+    CAPTURE(name);
+    damage(place.first, huge, place.second);
+    CHECK_THROWS(CounterFile::open(kPath));
+  }
+  CounterFileWriter::create(kPath, 2, 0);
+  const auto size = std::filesystem::file_size(kPath);
+  for (const auto kept : {std::uintmax_t{0}, std::uintmax_t{100}, size - 1}) {
+    CAPTURE(kept);
+    CounterFileWriter::create(kPath, 2, 0);
+    std::filesystem::resize_file(kPath, kept);
+    CHECK_THROWS(CounterFile::open(kPath));
+  }
+}
+
+TEST_CASE("a reader beside a writer sees values that only grow") {
+  const Cleanup cleanup;
+  CounterFileWriter writer = CounterFileWriter::create(kPath, 1, 0);
+  CounterBlock block = writer.take_block("gw0");
+  const CounterFile file = CounterFile::open(kPath);
+  constexpr std::uint64_t kEvents = 1'000'000;
+  std::atomic<bool> done{false};
+  std::thread counting([&] {
+    for (std::uint64_t i = 0; i < kEvents; ++i) block.add(Counter::kTurns);
+    done.store(true);
+  });
+  std::uint64_t last = 0;
+  bool grows = true;
+  while (!done.load()) {
+    const std::uint64_t now = file.get("ims_turns_total", "gw0");
+    grows = grows && now >= last;
+    last = now;
+  }
+  counting.join();
+  CHECK(grows);
+  CHECK(file.sum("ims_turns_total") == kEvents);
+}
+
+}  // namespace
+}  // namespace ims

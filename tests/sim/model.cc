@@ -1,0 +1,256 @@
+// The model while the world runs: what was said, and what must not differ (model.h).
+#include "tests/sim/model.h"
+
+#include <cstring>
+
+namespace ims::sim {
+
+void fail(const std::string& what) { throw Failure(what); }
+void expect(bool holds, const std::string& what) {
+  if (!holds) fail(what);
+}
+
+std::string token_bytes(std::uint64_t token) {
+  return std::string(reinterpret_cast<const char*>(&token), sizeof token);
+}
+
+std::uint64_t token_of(const std::string& payload) {
+  std::uint64_t token = 0;
+  if (payload.size() >= sizeof token) std::memcpy(&token, payload.data(), sizeof token);
+  return token;
+}
+
+std::string TimelineName::text() const {
+  return std::to_string(tenant) + (group ? "#" : "@") + name;
+}
+
+Row Row::of(const ims::Message& message) {
+  Row row;
+  row.kind = message.type();
+  row.from = message.from();
+  row.device = message.device();
+  row.client_id = message.client_id();
+  row.payload = message.payload();
+  row.time_ms = message.time_ms();
+  return row;
+}
+
+Row Row::of(const GroupEvent& event) {
+  Row row;
+  row.event = true;
+  row.kind = event.op();
+  row.from = event.by();
+  row.users.assign(event.users().begin(), event.users().end());
+  row.name = event.name();
+  row.role = event.role();
+  row.time_ms = event.time_ms();
+  return row;
+}
+
+// ---- what clients do -----------------------------------------------------------------------------
+
+int Model::open_session(const Session& session) {
+  sessions_.push_back(session);
+  return static_cast<int>(sessions_.size()) - 1;
+}
+
+std::uint64_t Model::compose(int session, const TimelineName& to, bool offline, int type,
+                             const std::string& client_id, std::size_t padding) {
+  const std::uint64_t token = 1'000'000 + messages_.size();
+  Message& message = messages_[token];
+  message.sender = session;
+  message.to = to;
+  message.offline = offline;
+  message.type = type;
+  message.client_id = client_id;
+  message.payload = token_bytes(token);
+  for (std::size_t i = 0; i < padding; ++i) {
+    message.payload.push_back(static_cast<char>('a' + (token + i) % 26));
+  }
+  return token;
+}
+
+void Model::sent(int session, std::uint64_t token) {
+  messages_.at(token).attempts.push_back(session);
+}
+
+void Model::sent_group(int session, const TimelineName& group, int op) {
+  sessions_[static_cast<std::size_t>(session)].group_ops.insert({group, op});
+}
+
+void Model::sent_ack(int session, const TimelineName& timeline, std::uint64_t seq) {
+  log(session, {Entry::Kind::kAckSent, session, timeline, seq});
+}
+
+// ---- what they get -------------------------------------------------------------------------------
+
+void Model::logged_in(int session, const ConAck& answer) {
+  const Session& who = this->session(session);
+  expect(!answer.epoch().empty(), "ConAck without epoch");
+  if (epoch_.empty()) epoch_ = answer.epoch();
+  expect(answer.epoch() == epoch_, "the epoch changed");
+  if (who.send_only) return;
+  expect(answer.first_seq() == 1, "first_seq is not 1 although nothing was reclaimed");
+  expect(answer.acked_seq() <= answer.inbox_seq(), "acked_seq above inbox_seq");
+  log(session, {Entry::Kind::kLogin, session, {who.tenant, false, who.user}, answer.acked_seq()});
+}
+
+void Model::answered(int session, std::uint64_t token, const Response& response) {
+  Message& message = messages_.at(token);
+  const std::string where = "answer to message " + std::to_string(token) + ": ";
+  if (response.code() != 0) {
+    ++message.refused;
+    if (response.code() == 12) ++message.unavailable;
+    expect(response.seq() == 0 && !response.duplicate(), where + "a refusal with seq or duplicate");
+    return;
+  }
+  if (!message.offline) {
+    expect(response.seq() == 0 && !response.duplicate(), where + "a relayed message with seq");
+    return;
+  }
+  expect(response.seq() != 0, where + "OK without seq");
+  if (message.stored) {
+    expect(response.seq() == message.seq && response.time_ms() == message.time_ms,
+           where + "a repeat was answered with another seq or time_ms");
+    expect(response.duplicate() || !message.fresh_ok, where + "stored twice: OK twice");
+  }
+  if (!response.duplicate()) {
+    message.fresh_ok = true;
+    sessions_[static_cast<std::size_t>(session)].own[message.to].insert(response.seq());
+  } else {
+    expect(!message.client_id.empty(), where + "duplicate without client_id");
+    expect(message.attempts.size() > 1, where + "duplicate of a message that was sent once");
+  }
+  message.stored = true;
+  message.seq = response.seq();
+  message.time_ms = response.time_ms();
+}
+
+void Model::answered_group(int session, const TimelineName& group, int op,
+                           const Response& response) {
+  if (response.code() != 0 || response.seq() == 0) return;
+  events_ok_.emplace_back(group, response.seq(), this->session(session).user, op,
+                          response.time_ms());
+  sessions_[static_cast<std::size_t>(session)].own[group].insert(response.seq());
+}
+
+void Model::answered_ack(int session, const TimelineName& timeline, std::uint64_t seq) {
+  log(session, {Entry::Kind::kAckOk, session, timeline, seq});
+}
+
+void Model::see(const TimelineName& timeline, std::uint64_t seq, const Row& row) {
+  const auto [it, first] = seen_.try_emplace({timeline, seq}, row);
+  expect(first || it->second == row, timeline.text() + " row " + std::to_string(seq) +
+                                         " differs from what was seen of it before");
+}
+
+void Model::pushed(int session, const ims::Message& message) {
+  const Session& who = this->session(session);
+  expect(message.to().empty() != message.group().empty(), "a push names not one of to and group");
+  const bool to_group = !message.group().empty();
+  const TimelineName timeline{who.tenant, to_group, to_group ? message.group() : message.to()};
+  const std::uint64_t token = token_of(message.payload());
+  const std::string where = "push of message " + std::to_string(token) + " to " +
+                            std::to_string(who.tenant) + "@" + who.user + ": ";
+  const auto it = messages_.find(token);
+  expect(it != messages_.end(), where + "nobody sent it");
+  const Message& origin = it->second;
+  expect(origin.to == timeline, where + "it was sent to " + origin.to.text());
+  expect(to_group || message.to() == who.user, where + "it is another user's");
+  if (message.seq() != 0) {
+    expect(origin.offline, where + "a relayed message has a seq");
+    see(timeline, message.seq(), Row::of(message));
+    log(session, {Entry::Kind::kPush, session, timeline, message.seq()});
+    return;
+  }
+  // Relayed: once to each session, in the order of sending, never to the one that sent it.
+  const Session& sender = this->session(origin.sender);
+  expect(!origin.offline, where + "a stored message has seq 0");
+  expect(message.from() == sender.user && message.device() == sender.device &&
+             message.payload() == origin.payload && message.type() == origin.type &&
+             message.client_id() == origin.client_id && message.peer_seq() == 0,
+         where + "altered, or `from` is not who sent it");
+  expect(origin.sender != session, where + "relayed to the session that sent it");
+  expect(relayed_.insert({session, token}).second, where + "relayed twice");
+  std::uint64_t& last = relay_order_[{session, origin.sender, timeline}];
+  expect(token > last, where + "relayed out of order");
+  last = token;
+}
+
+void Model::pushed(int session, const GroupEvent& event) {
+  const TimelineName timeline{this->session(session).tenant, true, event.group()};
+  expect(event.seq() != 0, "an event without seq in " + timeline.text());
+  see(timeline, event.seq(), Row::of(event));
+  log(session, {Entry::Kind::kPush, session, timeline, event.seq()});
+}
+
+void Model::synced(int session, const TimelineName& timeline, const SyncRequest& request,
+                   const SyncResult& result) {
+  const std::string where = "SYNC of " + timeline.text() + ": ";
+  std::map<std::uint64_t, Row> rows;
+  const auto add = [&](std::uint64_t seq, const Row& row) {
+    expect(rows.emplace(seq, row).second, where + "a row twice");
+    see(timeline, seq, row);
+    if (timeline.group) synced_rows_.insert({timeline, this->session(session).user, seq});
+  };
+  std::uint64_t last = 0;
+  for (const ims::Message& message : result.messages()) {
+    expect(message.seq() > last, where + "messages do not ascend");
+    last = message.seq();
+    expect((timeline.group ? message.group() : message.to()) == timeline.name,
+           where + "a message of another timeline");
+    add(last, Row::of(message));
+  }
+  last = 0;
+  for (const GroupEvent& event : result.group_events()) {
+    expect(event.seq() > last && event.group() == timeline.name, where + "events do not ascend");
+    last = event.seq();
+    add(last, Row::of(event));
+  }
+  const std::uint64_t limit = request.limit() == 0 ? 100 : request.limit();
+  expect(rows.size() <= limit, where + "more rows than the limit");
+  if (rows.empty()) return;
+  const std::uint64_t low = rows.begin()->first;
+  const std::uint64_t high = rows.rbegin()->first;
+  expect(high - low + 1 == rows.size(), where + "rows are left out");
+  expect(low >= result.first_seq() && high <= result.head_seq(), where + "rows beyond its bounds");
+  if (request.before_seq() != 0) {
+    expect(high == std::min(request.before_seq() - 1, result.head_seq()), where + "not the newest");
+    expect(result.more() == (low > result.first_seq()), where + "`more` is wrong (backward)");
+  } else {
+    expect(low == std::max(request.after_seq() + 1, result.first_seq()), where + "not the oldest");
+    expect(result.more() == (high < result.head_seq()), where + "`more` is wrong (forward)");
+  }
+}
+
+void Model::listed_members(const TimelineName& group, const GroupResult& result) {
+  for (const Member& member : result.members()) {
+    expect(members_[group].emplace(member.user(), std::pair(member.role(), member.muted())).second,
+           "MEMBERS of " + group.text() + " lists " + member.user() + " twice");
+  }
+}
+
+void Model::listed_groups(int tenant, const std::string& user, const GroupResult& result) {
+  auto& groups = groups_of_[{tenant, user}];
+  for (const std::string& group : result.groups()) {
+    expect(groups.insert(group).second, "LIST_MINE lists " + group + " twice");
+  }
+}
+
+// ---- the server ----------------------------------------------------------------------------------
+
+void Model::crashed(bool after_failed_write) {
+  failed_write_may_return_ |= after_failed_write;
+  hiccup();
+}
+
+void Model::log(int session, Entry entry) {
+  const Session& who = this->session(session);
+  logs_[{who.tenant, who.user}].push_back(std::move(entry));
+}
+
+void Model::log_all(const Entry& entry) {
+  for (auto& [user, entries] : logs_) entries.push_back(entry);
+}
+
+}  // namespace ims::sim

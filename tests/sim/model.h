@@ -1,0 +1,185 @@
+// What PROTOCOL.md promises, as a model that hears everything clients send and everything the server
+// handed to the network, and at the end compares it with what the store holds.
+//
+//   while the world runs   content of a row never differs between two who saw it; answers fit requests
+//   finish(truth)          the rows themselves: dense, in order, none twice, none lost, none altered;
+//                          what every device was pushed: nothing skipped, nothing twice, nothing of others
+//
+// Shares no code with logic/ or gateway/: it reads messages with libprotobuf alone.
+// Errors  Failure is thrown at the first rule that is broken; it names the rule and where.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "ims.pb.h"
+
+namespace ims::sim {
+
+struct Failure : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// A user's inbox or a group's timeline, of one tenant.
+struct TimelineName {
+  int tenant = 0;
+  bool group = false;
+  std::string name;
+  friend auto operator<=>(const TimelineName&, const TimelineName&) = default;
+  std::string text() const;
+};
+
+// What a row says, less its seq.
+struct Row {
+  bool event = false;
+  int kind = 0;  // Message.type, or GroupEvent.op
+  std::string from;
+  std::string device;
+  std::string client_id;
+  std::string payload;
+  std::vector<std::string> users;
+  std::string name;
+  int role = 0;
+  std::int64_t time_ms = 0;
+  friend bool operator==(const Row&, const Row&) = default;
+
+  static Row of(const Message& message);
+  static Row of(const GroupEvent& event);
+};
+
+// The rows of each timeline by seq, as the store has them in the end.
+using Truth = std::map<TimelineName, std::map<std::uint64_t, Row>>;
+
+class Model {
+ public:
+  explicit Model(std::uint32_t push_window) : push_window_(push_window) {}
+
+  struct Session {
+    int tenant = 0;
+    std::string user;
+    std::string device;
+    bool explicit_mode = false;
+    bool send_only = false;
+    std::set<std::pair<TimelineName, int>> group_ops;  // it asked for these
+    std::map<TimelineName, std::set<std::uint64_t>> own;  // it was answered these seqs
+  };
+  struct Message {
+    int sender = 0;  // session that first sent it
+    TimelineName to;
+    bool offline = false;
+    int type = 0;
+    std::string client_id;
+    std::string payload;
+    std::vector<int> attempts;  // sessions, in order
+    int refused = 0;            // attempts that were answered, not OK
+    int unavailable = 0;        // of them UNAVAILABLE
+    bool stored = false;        // answered OK with a seq
+    bool fresh_ok = false;      // ... without `duplicate`
+    std::uint64_t seq = 0;
+    std::int64_t time_ms = 0;
+  };
+
+  // ---- what clients do ----
+  int open_session(const Session& session);
+  const Session& session(int number) const { return sessions_[static_cast<std::size_t>(number)]; }
+  // Returns the message's token, which its payload begins with (token_bytes).
+  std::uint64_t compose(int session, const TimelineName& to, bool offline, int type,
+                        const std::string& client_id, std::size_t padding);
+  const Message& message(std::uint64_t token) const { return messages_.at(token); }
+  void sent(int session, std::uint64_t token);
+  void sent_group(int session, const TimelineName& group, int op);
+  void sent_ack(int session, const TimelineName& timeline, std::uint64_t seq);
+
+  // ---- what the kernel took for clients ----
+  void logged_in(int session, const ConAck& answer);
+  void answered(int session, std::uint64_t token, const Response& response);
+  void answered_group(int session, const TimelineName& group, int op, const Response& response);
+  void answered_ack(int session, const TimelineName& timeline, std::uint64_t seq);
+  void pushed(int session, const ims::Message& message);
+  void pushed(int session, const GroupEvent& event);
+  void synced(int session, const TimelineName& timeline, const SyncRequest& request,
+              const SyncResult& result);
+  void listed_members(const TimelineName& group, const GroupResult& result);
+  void listed_groups(int tenant, const std::string& user, const GroupResult& result);
+
+  // ---- what happens to the server ----
+  void crashed(bool after_failed_write);
+  // Cursors that were not acknowledged may have been lost: a crash, a failed write, a clock that leapt.
+  void hiccup() { log_all({Entry::Kind::kHiccup, -1, {}, 0}); }
+  // All is quiet and the session is open: it has everything.
+  void complete(int session) { log(session, {Entry::Kind::kComplete, session, {}, 0}); }
+  // All is quiet, every device was complete and has ended: nothing is owed any more.
+  void all_delivered() { log_all({Entry::Kind::kDelivered, -1, {}, 0}); }
+
+  void finish(const Truth& truth);
+  std::size_t rows_seen() const { return seen_.size(); }
+
+ private:
+  struct Entry {
+    enum class Kind { kLogin, kPush, kAckSent, kAckOk, kHiccup, kComplete, kDelivered };
+    Kind kind;
+    int session;
+    TimelineName timeline;
+    std::uint64_t seq;
+  };
+  struct Span {
+    std::uint64_t join = 0;
+    std::uint64_t end = 0;  // 0: still a member
+  };
+  struct Group {
+    std::map<std::string, std::vector<Span>> spans;
+    std::map<std::string, int> roles;
+    std::set<std::string> muted;
+    bool open = false;
+    bool dismissed = false;
+  };
+  using User = std::pair<int, std::string>;
+
+  void see(const TimelineName& timeline, std::uint64_t seq, const Row& row);
+  void log(int session, Entry entry);
+  void log_all(const Entry& entry);
+  void check_rows(const Truth& truth);
+  void check_messages(const Truth& truth) const;
+  void replay_group(const TimelineName& name, const std::map<std::uint64_t, Row>& rows);
+  void replay_event(Group& group, const std::string& where, std::uint64_t seq, const Row& row);
+  void check_user(const User& user, const std::vector<Entry>& entries);
+  bool visible(const TimelineName& timeline, const std::string& user, std::uint64_t seq) const {
+    return join_of(timeline, user, seq) != 0;
+  }
+  std::uint64_t join_of(const TimelineName& timeline, const std::string& user,
+                        std::uint64_t seq) const;
+  bool owned_by(const TimelineName& timeline, std::uint64_t seq, int session) const;
+  std::uint64_t limit_of(const TimelineName& timeline, const std::string& user,
+                         std::uint64_t& join) const;
+
+  const std::uint32_t push_window_;
+  std::vector<Session> sessions_;
+  std::map<std::uint64_t, Message> messages_;
+  std::map<std::pair<TimelineName, std::uint64_t>, Row> seen_;
+  std::set<std::tuple<TimelineName, std::string, std::uint64_t>> synced_rows_;  // group, user, seq
+  std::vector<std::tuple<TimelineName, std::uint64_t, std::string, int, std::int64_t>> events_ok_;
+  std::set<std::pair<int, std::uint64_t>> relayed_;                   // session, token
+  std::map<std::tuple<int, int, TimelineName>, std::uint64_t> relay_order_;
+  std::map<TimelineName, std::map<std::string, std::pair<int, bool>>> members_;
+  std::map<User, std::set<std::string>> groups_of_;
+  std::map<User, std::vector<Entry>> logs_;
+  std::string epoch_;
+  bool failed_write_may_return_ = false;
+
+  const Truth* truth_ = nullptr;
+  std::map<TimelineName, Group> groups_;
+};
+
+std::string token_bytes(std::uint64_t token);
+std::uint64_t token_of(const std::string& payload);  // 0: none
+
+[[noreturn]] void fail(const std::string& what);
+void expect(bool holds, const std::string& what);
+
+}  // namespace ims::sim

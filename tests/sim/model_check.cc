@@ -1,0 +1,380 @@
+// The model's verdict, with the whole truth at hand (model.h).
+#include <algorithm>
+
+#include "tests/sim/model.h"
+
+namespace ims::sim {
+
+void Model::finish(const Truth& truth) {
+  truth_ = &truth;
+  check_rows(truth);
+  check_messages(truth);
+  for (const auto& [name, rows] : truth) {
+    if (name.group) replay_group(name, rows);
+  }
+  for (const auto& [name, members] : members_) {
+    const Group& group = groups_[name];
+    std::map<std::string, std::pair<int, bool>> expected;
+    for (const auto& [user, role] : group.roles) {
+      expected[user] = {role, group.muted.contains(user)};
+    }
+    expect(members == expected, "MEMBERS of " + name.text() + " differs from its events");
+  }
+  for (const auto& [user, listed] : groups_of_) {
+    std::set<std::string> expected;
+    for (const auto& [name, group] : groups_) {
+      if (name.tenant == user.first && group.roles.contains(user.second)) expected.insert(name.name);
+    }
+    expect(listed == expected, "LIST_MINE of " + user.second + " differs from the groups' events");
+  }
+  for (const auto& [timeline, user, seq] : synced_rows_) {
+    expect(visible(timeline, user, seq),
+           "SYNC gave " + user + " row " + std::to_string(seq) + " of " + timeline.text());
+  }
+  for (const auto& [user, entries] : logs_) check_user(user, entries);
+}
+
+// ---- rows ----------------------------------------------------------------------------------------
+
+void Model::check_rows(const Truth& truth) {
+  for (const auto& [name, rows] : truth) {
+    std::uint64_t next = 1;
+    std::int64_t time_ms = 0;
+    for (const auto& [seq, row] : rows) {
+      const std::string where = name.text() + " row " + std::to_string(seq) + ": ";
+      expect(seq == next++, where + "the row before it is missing");
+      expect(row.time_ms >= time_ms, where + "time_ms went back");
+      time_ms = row.time_ms;
+    }
+  }
+  const auto find = [&](const TimelineName& name, std::uint64_t seq) -> const Row& {
+    const std::string where = name.text() + " row " + std::to_string(seq);
+    const auto rows = truth.find(name);
+    expect(rows != truth.end(), where + ": it was acknowledged or seen and its timeline is gone");
+    const auto row = rows->second.find(seq);
+    expect(row != rows->second.end(), where + ": it was acknowledged or seen and is gone");
+    return row->second;
+  };
+  for (const auto& [place, row] : seen_) {
+    expect(find(place.first, place.second) == row,
+           place.first.text() + " row " + std::to_string(place.second) + " is not what was seen");
+  }
+  for (const auto& [token, message] : messages_) {
+    if (!message.stored) continue;
+    const Row& row = find(message.to, message.seq);
+    expect(!row.event && token_of(row.payload) == token && row.time_ms == message.time_ms,
+           "message " + std::to_string(token) + " was answered with another row's seq or time_ms");
+  }
+  for (const auto& [group, seq, user, op, time_ms] : events_ok_) {
+    const Row& row = find(group, seq);
+    expect(row.event && row.from == user && row.kind == op && row.time_ms == time_ms,
+           group.text() + " row " + std::to_string(seq) + " is not the answered request's event");
+  }
+}
+
+void Model::check_messages(const Truth& truth) const {
+  std::set<std::uint64_t> stored;
+  for (const auto& [name, rows] : truth) {
+    std::map<int, std::size_t> order;  // by sending session
+    for (const auto& [seq, row] : rows) {
+      if (row.event) continue;
+      const std::uint64_t token = token_of(row.payload);
+      const std::string where = name.text() + " row " + std::to_string(seq) + ", message " +
+                                std::to_string(token) + ": ";
+      const auto it = messages_.find(token);
+      expect(it != messages_.end(), where + "nobody sent it");
+      const Message& message = it->second;
+      expect(stored.insert(token).second, where + "stored twice");
+      expect(message.offline, where + "a relayed message was stored");
+      expect(message.to == name, where + "it was sent to " + message.to.text());
+      bool sender_found = false;
+      for (const int attempt : message.attempts) {
+        const Session& sender = session(attempt);
+        sender_found |= sender.user == row.from && sender.device == row.device;
+      }
+      expect(sender_found, where + "`from` or `device` is not the sender's");
+      expect(row.payload == message.payload && row.kind == message.type &&
+                 row.client_id == message.client_id,
+             where + "altered");
+      const int attempts = static_cast<int>(message.attempts.size());
+      const bool all_refused = message.refused == attempts;
+      expect(!all_refused || (message.unavailable > 0 && failed_write_may_return_),
+             where + "it was refused");
+      if (attempts != 1) continue;
+      std::size_t& last = order[message.attempts[0]];
+      expect(token > last, where + "out of its sender's order");
+      last = token;
+    }
+  }
+}
+
+// ---- groups --------------------------------------------------------------------------------------
+
+void Model::replay_group(const TimelineName& name, const std::map<std::uint64_t, Row>& rows) {
+  Group& group = groups_[name];
+  for (const auto& [seq, row] : rows) {
+    const std::string where = name.text() + " row " + std::to_string(seq) + ": ";
+    expect(!group.dismissed, where + "after the group was dismissed");
+    if (row.event) {
+      replay_event(group, where, seq, row);
+      continue;
+    }
+    expect(group.roles.contains(row.from), where + "a message by no member");
+    expect(!group.muted.contains(row.from), where + "a message by a muted member");
+  }
+}
+
+void Model::replay_event(Group& group, const std::string& where, std::uint64_t seq,
+                         const Row& row) {
+  using Op = GroupRequest;
+  const auto role_of = [&](const std::string& user) {
+    const auto it = group.roles.find(user);
+    return it == group.roles.end() ? -1 : it->second;
+  };
+  const auto join = [&](const std::string& user, int role) {
+    expect(role_of(user) < 0, where + user + " joins twice");
+    group.roles[user] = role;
+    group.spans[user].push_back({seq, 0});
+  };
+  const auto end = [&](const std::string& user) {
+    expect(role_of(user) >= 0, where + user + " is no member");
+    group.roles.erase(user);
+    group.muted.erase(user);
+    group.spans[user].back().end = seq;
+  };
+  const int actor = role_of(row.from);
+  expect(row.kind == Op::CREATE || row.kind == Op::JOIN || actor >= 0, where + "by no member");
+  const auto acts_on = [&](const std::string& user) {
+    const int role = role_of(user);
+    expect(user != row.from && role >= 0 &&
+               (actor == Op::OWNER || (actor == Op::ADMIN && role == Op::MEMBER)),
+           where + row.from + " may not act on " + user);
+  };
+  switch (row.kind) {
+    case Op::CREATE:
+      expect(seq == 1, where + "CREATE is not the first row");
+      join(row.from, Op::OWNER);
+      for (const std::string& user : row.users) join(user, Op::MEMBER);
+      break;
+    case Op::JOIN:
+      expect(row.users == std::vector{row.from}, where + "JOIN of another");
+      join(row.from, Op::MEMBER);
+      break;
+    case Op::INVITE:
+      expect(actor > Op::MEMBER && !row.users.empty(), where + "INVITE by a member");
+      for (const std::string& user : row.users) join(user, Op::MEMBER);
+      break;
+    case Op::LEAVE:
+      expect(actor != Op::OWNER, where + "the owner left");
+      end(row.from);
+      break;
+    case Op::KICK:
+      for (const std::string& user : row.users) {
+        acts_on(user);
+        end(user);
+      }
+      break;
+    case Op::DISMISS: {
+      expect(actor == Op::OWNER, where + "DISMISS by no owner");
+      const std::map<std::string, int> all = group.roles;
+      for (const auto& [user, role] : all) end(user);
+      group.dismissed = true;
+      break;
+    }
+    case Op::SET_ROLE:
+      expect(actor == Op::OWNER, where + "SET_ROLE by no owner");
+      for (const std::string& user : row.users) {
+        acts_on(user);
+        expect(role_of(user) != row.role, where + "changes nothing");
+        group.roles[user] = row.role;
+        if (row.role != Op::MEMBER) group.muted.erase(user);
+        if (row.role == Op::OWNER) group.roles[row.from] = Op::ADMIN;
+      }
+      break;
+    case Op::MUTE:
+    case Op::UNMUTE:
+      for (const std::string& user : row.users) {
+        acts_on(user);
+        const bool changed = row.kind == Op::MUTE ? group.muted.insert(user).second
+                                                  : group.muted.erase(user) > 0;
+        expect(changed, where + "changes nothing");
+      }
+      break;
+    case Op::RENAME:
+      expect(actor > Op::MEMBER, where + "RENAME by a member");
+      break;
+    default:
+      fail(where + "an event that is none");
+  }
+}
+
+// The first row of the membership in which the user sees that row; 0: sees it in none.
+std::uint64_t Model::join_of(const TimelineName& timeline, const std::string& user,
+                             std::uint64_t seq) const {
+  if (!timeline.group) return timeline.name == user ? 1 : 0;
+  const auto group = groups_.find(timeline);
+  if (group == groups_.end()) return 0;
+  const auto spans = group->second.spans.find(user);
+  if (spans == group->second.spans.end()) return 0;
+  for (const Span& span : spans->second) {
+    if (seq >= span.join && (span.end == 0 || seq <= span.end)) return span.join;
+  }
+  return 0;
+}
+
+// The last row that the user is entitled to, and the first of its present or last membership.
+std::uint64_t Model::limit_of(const TimelineName& timeline, const std::string& user,
+                              std::uint64_t& join) const {
+  join = 1;
+  const auto rows = truth_->find(timeline);
+  const std::uint64_t head =
+      rows == truth_->end() || rows->second.empty() ? 0 : rows->second.rbegin()->first;
+  if (!timeline.group) return head;
+  const auto spans = groups_.at(timeline).spans.find(user);
+  if (spans == groups_.at(timeline).spans.end()) return 0;
+  join = spans->second.back().join;
+  return spans->second.back().end == 0 ? head : spans->second.back().end;
+}
+
+// That session may have caused the row.
+bool Model::owned_by(const TimelineName& timeline, std::uint64_t seq, int number) const {
+  const Row& row = truth_->at(timeline).at(seq);
+  const Session& who = session(number);
+  if (row.from != who.user) return false;
+  if (row.event) return who.group_ops.contains({timeline, row.kind});
+  const std::vector<int>& attempts = messages_.at(token_of(row.payload)).attempts;
+  return std::find(attempts.begin(), attempts.end(), number) != attempts.end();
+}
+
+// ---- what a user's devices were pushed -------------------------------------------------------------
+
+void Model::check_user(const User& user, const std::vector<Entry>& entries) {
+  struct Place {
+    std::uint64_t passed = 0;   // the cursor is at most here, own rows apart
+    std::uint64_t durable = 0;  // it is at least here, for ever
+    std::uint64_t known = 0;    // it is at least here, unless the server forgot
+  };
+  struct Feed {
+    bool begun = false;
+    std::uint64_t last = 0;
+    std::uint64_t acked = 0;
+    std::vector<std::uint64_t> unacked;
+  };
+  std::map<std::string, std::map<TimelineName, Place>> devices;
+  std::map<std::pair<int, TimelineName>, Feed> feeds;
+  std::vector<int> sessions;  // whose own rows their cursors pass
+  for (std::size_t i = 0; i < sessions_.size(); ++i) {
+    const Session& who = sessions_[i];
+    if (User{who.tenant, who.user} == user && !who.send_only) sessions.push_back(static_cast<int>(i));
+  }
+
+  // Rows in (after, before) that no session of `device` (null: of any) caused itself.
+  const auto check_gap = [&](const TimelineName& timeline, std::uint64_t after,
+                             std::uint64_t before, const std::string* device,
+                             const std::string& where) {
+    for (std::uint64_t seq = after + 1; seq < before; ++seq) {
+      const bool own = std::any_of(sessions.begin(), sessions.end(), [&](int number) {
+        return (device == nullptr || session(number).device == *device) &&
+               owned_by(timeline, seq, number);
+      });
+      expect(own, where + "row " + std::to_string(seq) + " was skipped");
+    }
+  };
+
+  for (const Entry& entry : entries) {
+    if (entry.kind == Entry::Kind::kHiccup || entry.kind == Entry::Kind::kDelivered) {
+      for (auto& [device, places] : devices) {
+        for (auto& [timeline, place] : places) {
+          std::uint64_t join = 0;
+          place.known = entry.kind == Entry::Kind::kHiccup
+                            ? place.durable
+                            : limit_of(timeline, user.second, join);
+          if (entry.kind == Entry::Kind::kDelivered) place.passed = place.known;
+        }
+      }
+      continue;
+    }
+    const Session& who = session(entry.session);
+    const std::string where = who.user + "/" + who.device + " session " +
+                              std::to_string(entry.session) + " " + entry.timeline.text() + ": ";
+    const bool first_login = entry.kind == Entry::Kind::kLogin && !devices.contains(who.device);
+    auto& places = devices[who.device];
+    if (first_login) {
+      for (const auto& [other, theirs] : devices) {
+        if (other == who.device) continue;
+        for (const auto& [timeline, place] : theirs) {
+          places[timeline].passed = std::max(places[timeline].passed, place.passed);
+        }
+      }
+    }
+    Place& place = places[entry.timeline];
+    Feed& feed = feeds[{entry.session, entry.timeline}];
+
+    switch (entry.kind) {
+      case Entry::Kind::kLogin:
+        expect(entry.seq >= place.known, where + "the cursor went back to " +
+                                             std::to_string(entry.seq) + " from " +
+                                             std::to_string(place.known));
+        check_gap(entry.timeline, place.passed, entry.seq + 1,
+                  nullptr, where + "acked_seq " + std::to_string(entry.seq) + ": ");
+        place.passed = std::max(place.passed, entry.seq);
+        place.known = std::max(place.known, entry.seq);
+        break;
+
+      case Entry::Kind::kPush: {
+        const std::string row = where + "push of row " + std::to_string(entry.seq) + ": ";
+        const std::uint64_t join = join_of(entry.timeline, user.second, entry.seq);
+        expect(join != 0, row + "it is not this user's to see");
+        expect(!who.send_only, row + "on a send_only session");
+        const auto own = who.own.find(entry.timeline);
+        expect(own == who.own.end() || !own->second.contains(entry.seq),
+               row + "the session caused it itself");
+        if (feed.begun) {
+          expect(entry.seq > feed.last, row + "after row " + std::to_string(feed.last));
+          check_gap(entry.timeline, std::max({feed.last, place.passed, join - 1}), entry.seq,
+                    &who.device, row);
+        } else {
+          expect(entry.seq > place.known,
+                 row + "the cursor was at " + std::to_string(place.known));
+          check_gap(entry.timeline, std::max(place.passed, join - 1), entry.seq, nullptr, row);
+        }
+        feed.begun = true;
+        feed.last = entry.seq;
+        if (!who.explicit_mode) {
+          place.passed = std::max(place.passed, entry.seq);
+          break;
+        }
+        feed.unacked.push_back(entry.seq);
+        std::erase_if(feed.unacked, [&](std::uint64_t seq) { return seq <= feed.acked; });
+        expect(feed.unacked.size() <= push_window_, row + "beyond the push window");
+        break;
+      }
+      case Entry::Kind::kAckSent:
+        feed.acked = std::max(feed.acked, entry.seq);
+        place.passed = std::max(place.passed, entry.seq);
+        break;
+      case Entry::Kind::kAckOk:
+        place.durable = std::max(place.durable, entry.seq);
+        place.known = std::max(place.known, entry.seq);
+        break;
+      case Entry::Kind::kComplete:
+        for (const auto& [timeline, rows] : *truth_) {
+          if (timeline.tenant != user.first) continue;
+          if (!timeline.group && timeline.name != user.second) continue;
+          std::uint64_t join = 0;
+          const std::uint64_t limit = limit_of(timeline, user.second, join);
+          const std::uint64_t passed =
+              std::max({feeds[{entry.session, timeline}].last, places[timeline].passed, join - 1});
+          check_gap(timeline, passed, limit + 1, nullptr,
+                    where + "all is quiet, yet in " + timeline.text() + " ");
+          places[timeline].passed = std::max(places[timeline].passed, limit);
+        }
+        break;
+      case Entry::Kind::kHiccup:
+      case Entry::Kind::kDelivered:
+        break;
+    }
+  }
+}
+
+}  // namespace ims::sim

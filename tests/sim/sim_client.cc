@@ -1,0 +1,355 @@
+// Encoding, decoding and the order of frames (sim_client.h).
+#include "tests/sim/sim_client.h"
+
+#include <utility>
+
+#include "tests/gateway/wire_kit.h"
+
+namespace ims::sim {
+namespace {
+
+constexpr std::uint64_t kConnectId = 77;
+enum Kind { kConnect = 0, kDisconnect = 1, kRequest = 2 };  // the envelope's numbers
+
+}  // namespace
+
+SimClient::SimClient(Model& model, test::SimIo& io, const ClientOptions& options)
+    : model_(model), io_(io), options_(options) {
+  Model::Session session;
+  session.tenant = options.tenant;
+  session.user = options.user;
+  session.device = options.device;
+  session.explicit_mode = options.explicit_mode;
+  session.send_only = options.send_only;
+  session_ = model.open_session(session);
+}
+
+std::string SimClient::describe() const {
+  return "session " + std::to_string(session_) + " " + std::to_string(options_.tenant) + "@" +
+         options_.user + "/" + options_.device + (options_.envelope ? " v1" : " v2") +
+         (options_.explicit_mode ? " explicit" : " auto") + (options_.send_only ? " send_only" : "") +
+         (options_.without_ids ? " no-ids" : "");
+}
+
+// ---- writing -------------------------------------------------------------------------------------
+
+void SimClient::write_frame(std::uint64_t id, int kind, const std::string& body) {
+  if (over_ || leaving_) return;
+  if (options_.envelope) {
+    v1::Command command;
+    command.set_version(1);
+    command.set_id(id);
+    command.set_command(static_cast<v1::Command::CommandType>(kind));
+    command.set_payload(body);
+    return io_.write(handle_, test::framed(command.SerializeAsString()));
+  }
+  v2::Command command;
+  command.set_version(2);
+  command.set_id(id);
+  if (kind == kConnect) command.mutable_connect()->ParseFromString(body);
+  if (kind == kDisconnect) command.mutable_disconnect()->ParseFromString(body);
+  if (kind == kRequest) command.mutable_request()->ParseFromString(body);
+  io_.write(handle_, test::framed(command.SerializeAsString()));
+}
+
+void SimClient::connect(const std::string& token) {
+  handle_ = io_.connect(options_.window_bytes);
+  Connect connect;
+  connect.set_org("org" + std::to_string(options_.tenant));
+  connect.set_appkey("app");
+  connect.set_user(options_.user);
+  connect.set_device(options_.device);
+  connect.set_token(token);
+  connect.set_ack(options_.explicit_mode ? Connect::EXPLICIT : Connect::AUTO);
+  connect.set_send_only(options_.send_only);
+  write_frame(kConnectId, kConnect, connect.SerializeAsString());
+}
+
+void SimClient::request(Request::RequestType type, const std::string& payload, bool offline,
+                        Pending pending, bool with_answer) {
+  if (over_ || leaving_) return;
+  pending.type = type;
+  Request request;
+  request.set_type(type);
+  request.set_payload(payload);
+  if (offline) request.add_opts()->set_offline(true);
+  std::uint64_t id = 0;
+  if (with_answer) {
+    if (options_.without_ids) {
+      fifo_.push_back(std::move(pending));
+    } else {
+      id = next_id_++;
+      pending_[id] = std::move(pending);
+    }
+  }
+  write_frame(id, kRequest, request.SerializeAsString());
+}
+
+void SimClient::send_message(std::uint64_t token) {
+  if (over_ || leaving_) return;
+  const Model::Message& origin = model_.message(token);
+  Message message;
+  message.set_type(static_cast<Message::MessageType>(origin.type));
+  message.set_payload(origin.payload);
+  message.set_client_id(origin.client_id);
+  if (origin.to.group) {
+    message.set_group(origin.to.name);
+  } else {
+    message.set_to(origin.to.name);
+  }
+  if (options_.forges) {
+    message.set_from("somebody");
+    message.set_device("elsewhere");
+    message.set_seq(4711);
+    message.set_time_ms(1);
+    message.set_peer_seq(12);
+  }
+  model_.sent(session_, token);
+  if (origin.offline && !origin.client_id.empty()) unanswered_.push_back(token);
+  Pending pending;
+  pending.token = token;
+  request(Request::MESSAGE, message.SerializeAsString(), origin.offline, std::move(pending));
+}
+
+void SimClient::send_ack(const TimelineName& timeline, std::uint64_t seq, bool with_answer) {
+  if (over_ || leaving_) return;
+  AckRequest ack;
+  if (timeline.group) ack.set_group(timeline.name);
+  ack.set_seq(seq);
+  Pending pending;
+  pending.timeline = timeline;
+  pending.seq = seq;
+  model_.sent_ack(session_, timeline, seq);
+  if (acked_[timeline] < seq) acked_[timeline] = seq;
+  request(Request::ACK, ack.SerializeAsString(), false, std::move(pending), with_answer);
+}
+
+void SimClient::send_sync(const TimelineName& timeline, const SyncRequest& sync) {
+  Pending pending;
+  pending.timeline = timeline;
+  pending.sync = sync;
+  if (timeline.group) pending.sync.set_group(timeline.name);
+  request(Request::SYNC, pending.sync.SerializeAsString(), false, pending);
+}
+
+void SimClient::send_group(const GroupRequest& group) {
+  if (over_ || leaving_) return;
+  Pending pending;
+  pending.timeline = {options_.tenant, true, group.group()};
+  pending.group = group;
+  model_.sent_group(session_, pending.timeline, group.op());
+  if (group.op() == GroupRequest::MEMBERS || group.op() == GroupRequest::LIST_MINE) listing_ = true;
+  request(Request::GROUP, group.SerializeAsString(), false, std::move(pending));
+}
+
+void SimClient::send_heartbeat() {
+  if (!takes_requests()) return;
+  ++heartbeats_due_;
+  io_.write(handle_, std::string(1, '\0'));
+}
+
+void SimClient::leave() {
+  write_frame(0, kDisconnect, Disconnect().SerializeAsString());
+  leaving_ = true;
+}
+
+void SimClient::half_close() {
+  if (over_) return;
+  io_.half_close(handle_);
+  leaving_ = true;
+}
+
+void SimClient::reset() {
+  io_.reset(handle_);
+  over_ = true;
+}
+
+// ---- reading -------------------------------------------------------------------------------------
+
+void SimClient::took() {
+  if (over_) return;
+  const std::string_view unread = io_.unread(handle_);
+  if (unread.size() == seen_unread_) return;
+  stream_ += unread.substr(seen_unread_);
+  taken_bytes_ += unread.size() - seen_unread_;
+  seen_unread_ = unread.size();
+  for (const std::string& frame : test::take_frames(stream_)) on_frame(frame);
+}
+
+void SimClient::read() {
+  if (over_) return;
+  read_bytes_ += io_.read(handle_).size();
+  seen_unread_ = 0;
+  for (; !arrived_.empty() && arrived_.front().end <= read_bytes_; arrived_.pop_front()) {
+    std::uint64_t& newest = newest_[arrived_.front().timeline];
+    if (newest < arrived_.front().seq) newest = arrived_.front().seq;
+  }
+  if (io_.ended(handle_) != test::SimIo::End::kOpen) finish();
+}
+
+// The server closed. If that was at the client's wish, everything it asked was answered.
+void SimClient::finish() {
+  over_ = true;
+  if (io_.ended(handle_) != test::SimIo::End::kClosed) return;
+  expect(stream_.empty(), describe() + ": the stream ends within a frame");
+  if (excused_ || disconnect_ >= 0) return;
+  expect(leaving_ || (answered_login_ && !logged_in_), describe() + ": closed without a word");
+  if (!logged_in_) return;
+  expect(idle() && heartbeats_due_ == 0, describe() + ": closed with " +
+                                             std::to_string(pending()) + " requests unanswered");
+}
+
+void SimClient::on_frame(std::string_view frame) {
+  expect(frame.size() <= options_.frame_bytes_max, describe() + ": a frame over max_frame_bytes");
+  expect(disconnect_ < 0, describe() + ": a frame behind the Disconnect");
+  if (frame.empty()) {
+    expect(answered_login_, describe() + ": a heartbeat before the login answer");
+    expect(heartbeats_due_-- > 0, describe() + ": a heartbeat that nobody sent");
+    return;
+  }
+  const std::string bytes(frame);
+  if (options_.envelope) {
+    v1::Command command;
+    expect(command.ParseFromString(bytes) && command.version() == 1,
+           describe() + ": not an envelope Command");
+    Response response;
+    Request request;
+    Disconnect disconnect;
+    switch (command.command()) {
+      case v1::Command::RESPONSE: {
+        expect(response.ParseFromString(command.payload()), describe() + ": not a Response");
+        if (answered_login_) return on_response(command.id(), response);
+        ConAck answer;
+        expect(answer.ParseFromString(response.payload()), describe() + ": not a ConAck");
+        expect(answer.code() == response.code(), describe() + ": ConAck and Response differ");
+        return on_login_answer(command.id(), answer);
+      }
+      case v1::Command::REQUEST:
+        expect(request.ParseFromString(command.payload()), describe() + ": not a Request");
+        expect(command.id() == 0, describe() + ": a push with an id");
+        return on_push(request);
+      case v1::Command::DISCONNECT:
+        expect(disconnect.ParseFromString(command.payload()), describe() + ": not a Disconnect");
+        return on_disconnect(disconnect);
+      default: fail(describe() + ": a frame of a kind that is not the server's");
+    }
+  }
+  v2::Command command;
+  expect(command.ParseFromString(bytes) && command.version() == 2,
+         describe() + ": not a typed Command");
+  if (command.has_conack()) return on_login_answer(command.id(), command.conack());
+  if (command.has_response()) return on_response(command.id(), command.response());
+  if (command.has_disconnect()) return on_disconnect(command.disconnect());
+  expect(command.has_request() && command.id() == 0, describe() + ": not a push");
+  on_push(command.request());
+}
+
+void SimClient::on_login_answer(std::uint64_t id, const ConAck& answer) {
+  expect(!answered_login_, describe() + ": two login answers");
+  expect(id == kConnectId, describe() + ": the login answer has another id");
+  answered_login_ = true;
+  expect((answer.status() == ConAck::STATUS_OK) == (answer.code() == 0), describe() + ": status");
+  if (answer.code() != 0) return;
+  expect(answer.session() != 0 && answer.max_frame_bytes() == options_.frame_bytes_max,
+         describe() + ": ConAck without session or limits");
+  logged_in_ = true;
+  inbox_seq_ = answer.inbox_seq();
+  model_.logged_in(session_, answer);
+}
+
+void SimClient::on_response(std::uint64_t id, const Response& response) {
+  expect(logged_in_, describe() + ": a Response before the login answer");
+  Pending pending;
+  if (options_.without_ids) {
+    expect(id == 0 && !fifo_.empty(), describe() + ": a Response that nobody asked for");
+    pending = std::move(fifo_.front());
+    fifo_.pop_front();
+  } else {
+    const auto it = pending_.find(id);
+    expect(it != pending_.end(), describe() + ": Response to id " + std::to_string(id) +
+                                     ", which was never asked or is answered");
+    pending = std::move(it->second);
+    pending_.erase(it);
+  }
+  const auto is_one_of = [&](std::initializer_list<int> codes) {
+    for (const int code : codes) {
+      if (response.code() == code) return;
+    }
+    fail(describe() + ": request of type " + std::to_string(pending.type) + " was answered code " +
+         std::to_string(response.code()) + " (" + response.reason() + ")");
+  };
+  switch (pending.type) {
+    case Request::MESSAGE:
+      is_one_of({0, 4, 5, 7, 11, 12});
+      if (response.code() == 0) std::erase(unanswered_, pending.token);
+      model_.answered(session_, pending.token, response);
+      break;
+    case Request::ACK:
+      is_one_of({0, 4, 5, 11, 12});
+      if (response.code() == 0) model_.answered_ack(session_, pending.timeline, pending.seq);
+      break;
+    case Request::SYNC: {
+      is_one_of({0, 4, 5, 11, 12});
+      SyncResult result;
+      expect(result.ParseFromString(response.payload()), describe() + ": not a SyncResult");
+      if (response.code() == 0) model_.synced(session_, pending.timeline, pending.sync, result);
+      break;
+    }
+    case Request::GROUP: {
+      is_one_of({0, 2, 4, 5, 6, 11, 12});
+      GroupResult result;
+      expect(result.ParseFromString(response.payload()), describe() + ": not a GroupResult");
+      model_.answered_group(session_, pending.timeline, pending.group.op(), response);
+      if (!listing_) break;
+      if (response.code() != 0) fail(describe() + ": a listing was refused: " + response.reason());
+      if (pending.group.op() == GroupRequest::MEMBERS) {
+        model_.listed_members(pending.timeline, result);
+      } else if (pending.group.op() == GroupRequest::LIST_MINE) {
+        model_.listed_groups(options_.tenant, options_.user, result);
+      }
+      listing_ = false;
+      if (result.cursor().empty()) break;
+      pending.group.set_cursor(result.cursor());
+      send_group(pending.group);
+      break;
+    }
+    default: fail(describe() + ": a Response to what?");
+  }
+}
+
+void SimClient::note(const TimelineName& timeline, std::uint64_t seq) {
+  if (seq != 0) arrived_.push_back({taken_bytes_ - stream_.size(), timeline, seq});
+}
+
+void SimClient::on_push(const Request& request) {
+  expect(logged_in_, describe() + ": a push before the login answer");
+  expect(!options_.send_only, describe() + ": a push to a send_only session");
+  if (request.type() == Request::MESSAGE) {
+    Message message;
+    expect(message.ParseFromString(request.payload()), describe() + ": not a Message");
+    model_.pushed(session_, message);
+    const bool group = !message.group().empty();
+    return note({options_.tenant, group, group ? message.group() : message.to()}, message.seq());
+  }
+  expect(request.type() == Request::GROUP, describe() + ": a push of another type");
+  GroupEvent event;
+  expect(event.ParseFromString(request.payload()), describe() + ": not a GroupEvent");
+  model_.pushed(session_, event);
+  note({options_.tenant, true, event.group()}, event.seq());
+}
+
+void SimClient::on_disconnect(const Disconnect& disconnect) {
+  disconnect_ = disconnect.code();
+  const bool allowed = disconnect_ == 1 || disconnect_ == 5 || disconnect_ == 6 ||
+                       disconnect_ == 8 || disconnect_ == 11;
+  expect(allowed, describe() + ": Disconnect " + std::to_string(disconnect_) + " " +
+                      disconnect.reason());
+}
+
+bool SimClient::acked(const TimelineName& timeline) const {
+  const auto newest = newest_.find(timeline);
+  const auto acked = acked_.find(timeline);
+  return newest == newest_.end() || (acked != acked_.end() && acked->second >= newest->second);
+}
+
+}  // namespace ims::sim
