@@ -239,6 +239,14 @@ void Worker::fail_pending(Batch& first) {
     drop_pending_state(*batch);
     finish_batch(batch);
   }
+  if (first.result == StoreStatus::kIoError) {  // for ever: the process is about to end
+    for (auto& [bits, session] : sessions_) {
+      if (session->closing) continue;
+      session->closing = true;
+      disconnect(session->connection, DisconnectCode::kUnavailable,
+                 "The store failed; the server restarts.");
+    }
+  }
   for (AppliedEffects& applied : applied_) applied.pending = applied.committed;
   for (auto& [bits, session] : sessions_) {  // cursors that were in those batches
     for (Feed& feed : session->feeds) {

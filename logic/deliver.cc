@@ -383,7 +383,7 @@ void Worker::mark_dirty(Session& session, Feed& feed) {
 
 void Worker::flush_cursors(Session& session) {
   session.in_dirty_list = false;
-  if (session.user->reading) session.user->load_stale = true;
+  note_change(*session.user);
   for (Feed& feed : session.feeds) {
     if (!feed.dirty || !feed.in_use) continue;
     feed.dirty = false;

@@ -96,6 +96,7 @@ void Worker::evict() {
     IMS_ASSERT(it != entities_.end());
     bool keep = false;
     for (const auto& entity : it->second) {
+      // A login under way pins its user through its load.
       if (entity->pins > 0 || entity->reading || !entity->parked.empty() || entity->referenced) {
         keep = true;
       }
@@ -409,7 +410,7 @@ void Worker::finish_load(Load* load) {
     case Load::Reason::kLogin: return finish_login(load);  // frees it, replays
     case Load::Reason::kEntity:
       entity->reading = false;
-      adopt(*entity, *load);
+      if (entity->state == Entity::State::kNew) adopt(*entity, *load);
       break;
     case Load::Reason::kReplay:
       entity->reading = false;

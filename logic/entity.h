@@ -33,7 +33,7 @@ struct Entity {
   NameKind kind{};
   State state = State::kNew;
   bool reading = false;     // True exactly while a load of this entity is under way
-  bool load_stale = false;  // what the load reads was changed meanwhile: it runs again
+  bool load_stale = false;  // memberships changed while they were being read: once more
   bool referenced = false;  // CLOCK: used since the hand passed
   std::uint32_t pins = 0;   // sessions, pending effects, subscribers, loads
   TenantId tenant;
@@ -66,6 +66,9 @@ struct User : Entity {
   std::int64_t last_seen_ms = 0;
   bool removed = false;            // by an operator: as if it did not exist
   std::vector<Session*> sessions;  // send_only ones too
+  bool login_busy = false;         // True exactly while the rows of one login are being read
+  bool login_stale = false;        // what they hold was changed meanwhile: they are read again
+  std::vector<std::string> waiting_logins;  // records, one login of a user at a time
   std::uint32_t send_only_count = 0;
   // Memberships by ascending name; null: not loaded. Loaded, it includes what is pending.
   std::unique_ptr<std::vector<Mine>> mine;

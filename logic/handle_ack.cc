@@ -66,7 +66,7 @@ void Worker::ack_feed(Session& session, Feed& feed, std::uint64_t seq, const Req
     }
   } else {
     feed.dirty = false;
-    if (session.user->reading) session.user->load_stale = true;
+    note_change(*session.user);
     ops().put(Table::kCursors,
               cursor_key(session.user->inbox.key, session.device, feed.timeline.id),
               encode_cursor({now_.wall_ms, feed.acked}));

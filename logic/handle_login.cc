@@ -152,7 +152,8 @@ void Worker::end_login(ConnectionId connection) { logins_.erase(connection.bits)
 
 // ---- the user ------------------------------------------------------------------------------------
 
-// One login of a user at a time: the others wait at the user's entry, as everything for it does.
+// One login of a user at a time; messages for the user go on meanwhile. What a login read and was
+// changed since (cursors, memberships) is read again.
 void Worker::continue_login(const LoginRecord& record) {
   if (login_is_gone(record.connection)) return end_login(record.connection);
   const ConnectView connect = connect_of(record);
@@ -162,9 +163,12 @@ void Worker::continue_login(const LoginRecord& record) {
     return end_login(record.connection);
   }
   User& user = user_entry(tenant->id, record.user_hash, connect.user);
-  if (must_wait(user, bytes_of(record))) return;
-  user.reading = true;
-  user.load_stale = false;
+  if (user.login_busy) {
+    user.waiting_logins.emplace_back(as_text(bytes_of(record)));
+    return;
+  }
+  user.login_busy = true;
+  user.login_stale = false;
   Load* load = make_load(Load::Kind::kLogin, Load::Reason::kLogin, &user);
   load->record = as_text(bytes_of(record));
   load->connection = record.connection;
@@ -178,15 +182,18 @@ void Worker::finish_login(Load* load) {
   const Requester to = requester_of_login(record);
   const ConnectView connect = connect_of(record);
 
-  if (load->status == StoreStatus::kOk && user.load_stale && !login_is_gone(record.connection)) {
-    user.load_stale = false;
+  if (load->status == StoreStatus::kOk && user.login_stale && !login_is_gone(record.connection)) {
+    user.login_stale = false;
     return start_load_quiet(load);
   }
-  user.reading = false;
+  user.login_busy = false;
   const auto done = [&] {
     end_login(record.connection);
+    if (!user.waiting_logins.empty()) {
+      local_.push_back(std::move(user.waiting_logins.front()));
+      user.waiting_logins.erase(user.waiting_logins.begin());
+    }
     free_load(load);
-    replay(user);
   };
   if (login_is_gone(record.connection)) return done();
   if (load->status != StoreStatus::kOk) {

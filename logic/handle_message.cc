@@ -82,12 +82,14 @@ void Worker::handle_message(const RequestRecord& record) {
     return to_group ? relay_to_group(record, static_cast<Group&>(target))
                     : relay_to_user(record, static_cast<User&>(target));
   }
+  // From here on nothing parks but a full timeline's search.
   if (timeline.row_count() >= config_.max_timeline_rows) {
     if (!ensure_fresh(target, timeline, bytes_of(record))) return;
     if (timeline.row_count() >= config_.max_timeline_rows) {
       return answer(to, Code::kQueueFull, "The recipient's queue is full.");
     }
   }
+  if (!key.empty()) read_dedupe_.erase(key);
   if (!ports_.store->has_space()) return refuse(to, Code::kUnavailable);
   store_message(record, target, timeline);
   if (!key.empty()) {
@@ -153,7 +155,6 @@ bool Worker::is_duplicate(const RequestRecord& record, Entity& target, const Tim
   const auto read = read_dedupe_.find(key);
   if (read != read_dedupe_.end()) {
     first = read->second;
-    read_dedupe_.erase(read);
   } else {
     const StoreStatus status =
         ports_.store->get(Table::kDedupe, key, &scratch_, ReadTier::kCacheOnly);

@@ -146,7 +146,7 @@ void Worker::apply_effect(WorkerIndex from, std::uint64_t number, User& user,
                           const OutboxRow& row) {
   if (user.id) {
     ops().put(Table::kMeta, mine_key(user.inbox.key, row.group_name), encode_mine(row.mine));
-    if (user.reading) user.load_stale = true;
+    note_change(user);
     apply_mine(user, row);
   }
   Effect& effect = add_effect(Effect::Kind::kEffectDone, &user);

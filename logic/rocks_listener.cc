@@ -9,38 +9,55 @@
 namespace ims::logic {
 namespace {
 
-constexpr int kStartWaitMs = 2000;  // a scheduled flush starts as soon as its thread runs
+constexpr int kStartWaitMs = 10'000;  // a flush starts once the one before it has ended
+
+// This thread runs flushes: no other flush is scheduled while it reports an error.
+thread_local bool runs_flushes = false;
 
 }  // namespace
 
-// Waits until no flush is between its scheduling and its start. RocksDB calls us without its mutex
-// and before the error counts.
+// Waits until every flush that was asked for has started, or flushing has stopped by an error of its
+// own. RocksDB calls us without its mutex and before the error counts.
 bool RocksListener::flushes_started() const {
   // acquire: pairs with the release in set_database().
   rocksdb::DB* const database = database_.load(std::memory_order_acquire);
   if (database == nullptr) return true;
   for (int waited_ms = 0; waited_ms < kStartWaitMs; ++waited_ms) {
     std::uint64_t pending = 0;
-    std::uint64_t running = 0;
     for (rocksdb::ColumnFamilyHandle* table : tables_) {
       std::uint64_t of_table = 0;
       database->GetIntProperty(table, rocksdb::DB::Properties::kMemTableFlushPending, &of_table);
       pending += of_table;
     }
-    database->GetIntProperty(rocksdb::DB::Properties::kNumRunningFlushes, &running);
-    // One flush runs at a time (max_background_jobs): behind a running one none is scheduled.
-    if (pending == 0 || running > 0) return true;
+    if (pending == 0 || flush_failed_.load(std::memory_order_relaxed)) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return false;
 }
 
+bool RocksListener::flush_running() const {
+  rocksdb::DB* const database = database_.load(std::memory_order_acquire);
+  std::uint64_t running = 0;
+  database->GetIntProperty(rocksdb::DB::Properties::kNumRunningFlushes, &running);
+  return running > 0;
+}
+
+void RocksListener::OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo&) {
+  runs_flushes = true;
+}
+
 void RocksListener::OnBackgroundError(rocksdb::BackgroundErrorReason reason,
                                       rocksdb::Status* error) {
   if (error->IsShutdownInProgress()) return;
+  using Reason = rocksdb::BackgroundErrorReason;
+  bool stuck = false;
+  if (reason == Reason::kFlush || reason == Reason::kFlushNoWAL || runs_flushes) {
+    flush_failed_.store(true, std::memory_order_relaxed);
+  } else {
+    stuck = !flushes_started();
+  }
   // A WAL that refused its first record, with empty memtables: a resume would keep it.
-  const bool stuck =
-      (reason == rocksdb::BackgroundErrorReason::kWriteCallback && sealed()) || !flushes_started();
+  stuck = stuck || (reason == Reason::kWriteCallback && sealed());
   const bool recoverable = error->IsNoSpace() && !stuck &&
                            error->severity() <= rocksdb::Status::Severity::kHardError;
   if (recoverable) {

@@ -11,6 +11,7 @@
 //   - a flush that was scheduled before the error and starts after it: BackgroundFlush() gives up
 //     without its request, which is never counted again, and the resume waits for ever. So an
 //     error is held back here until flushes that were scheduled have started.
+//   - a resume that failed: it may leave the same behind
 //
 // Threads  Any.
 #pragma once
@@ -36,6 +37,7 @@ class RocksListener final : public rocksdb::EventListener {
   void clear_database() noexcept { database_.store(nullptr, std::memory_order_release); }
 
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override;
+  void OnFlushBegin(rocksdb::DB* database, const rocksdb::FlushJobInfo& flush) override;
   void OnMemTableSealed(const rocksdb::MemTableInfo& memtable) override;
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status error,
                             bool* auto_recovery) override;
@@ -45,7 +47,13 @@ class RocksListener final : public rocksdb::EventListener {
   bool broken() const noexcept { return broken_.load(std::memory_order_relaxed); }
   void set_full() noexcept { full_.store(true, std::memory_order_relaxed); }
   void set_broken() noexcept { broken_.store(true, std::memory_order_relaxed); }
-  void clear_full() noexcept { full_.store(false, std::memory_order_relaxed); }
+  void clear_full() noexcept {
+    full_.store(false, std::memory_order_relaxed);
+    flush_failed_.store(false, std::memory_order_relaxed);
+  }
+
+  // A flush may still be failing on the full disk that was: not the moment to resume.
+  bool flush_running() const;
 
   // The tables were sealed for a flush since clear_sealed(), or never filled: memtables may be
   // empty.
@@ -60,6 +68,7 @@ class RocksListener final : public rocksdb::EventListener {
   std::atomic<bool> full_{false};
   std::atomic<bool> broken_{false};
   std::atomic<bool> sealed_{true};
+  std::atomic<bool> flush_failed_{false};  // flushing has stopped until the store resumes
 };
 
 }  // namespace ims::logic

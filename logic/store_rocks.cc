@@ -270,13 +270,13 @@ StoreStatus RocksStore::sync() {
 }
 
 StoreStatus RocksStore::resume() {
-  if (space_.refresh() < resume_bytes_) return StoreStatus::kNoSpace;
+  if (space_.refresh() < resume_bytes_ || listener_->flush_running()) return StoreStatus::kNoSpace;
   const rocksdb::Status status = database_->Resume();
-  if (listener_->broken()) return StoreStatus::kIoError;
   if (!status.ok()) {
-    IMS_LOG(kWarn, "store_resume_failed", {{"error", status.ToString()}});
-    return StoreStatus::kNoSpace;
+    IMS_LOG(kError, "store_resume_failed", {{"error", status.ToString()}});
+    listener_->set_broken();
   }
+  if (listener_->broken()) return StoreStatus::kIoError;
   listener_->clear_full();
   IMS_LOG(kWarn, "store_resumed", {{"free_bytes", space_.refresh()}});
   keep_ballast();

@@ -276,6 +276,8 @@ void Worker::tick() {
     logins_.erase(it++);
   }
 
+  if (parked_count_ == 0) read_dedupe_.clear();  // of requests that were refused after their read
+
   if (now_.mono_ms - last_cursor_flush_ms_ >= kAutoCursorFlushMs / 2) {
     last_cursor_flush_ms_ = now_.mono_ms;
     std::vector<ConnectionId> dirty;

@@ -175,6 +175,11 @@ class Worker {
   void evict();
   void pin(Entity* entity) { ++entity->pins; }
   void unpin(Entity* entity);
+  // A cursor or membership of the user is in the open batch: a read under way may not have seen it.
+  void note_change(User& user) {
+    if (user.reading) user.load_stale = true;
+    if (user.login_busy) user.login_stale = true;
+  }
   std::uint64_t tenant_hash(TenantId tenant) const;
   // Rows older than this are hidden.
   std::int64_t retention_cutoff_ms() const {
