@@ -1,127 +1,169 @@
-// fill_store: builds a store of many users and rows, quickly, for measurements of start time, memory and
-// size. Writes what a worker would have written; needs no server.
+// imsfill: a store of any size, written directly: users, and rows in their inboxes, as a server would
+// have left them. The tenant must exist (imsctl app add); no server may run over the data directory.
 //
-//   fill_store DIRECTORY --users 1000000 --rows 2000000 [--value-bytes 200] [--org o --appkey a]
+//   imsfill --data DIR --org bench --appkey load --users 2000000 --rows 20000000
 //
-// Users are named u0, u1, ...; rows go to their inboxes in turn. A store that exists is added to: use a
-// new directory.
+// Users are named as imsload names them (u0000000, ...). Rows are spread evenly, so that each inbox
+// holds rows / users of them, the first users one more. All rows are of now, from user 0.
+// Errors   A message and exit code 1; what was written stays.
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <cstdint>
+#include <chrono>
 #include <cstdio>
-#include <exception>
+#include <optional>
+#include <stdexcept>
 #include <string>
 
+#include "bench/load_wire.h"
+#include "deploy/data_dir.h"
 #include "logic/keys.h"
 #include "logic/rows.h"
 #include "logic/store_identity.h"
+#include "logic/store_options.h"
 #include "logic/store_rocks.h"
 #include "logic/tenant.h"
 #include "shared/clock.h"
+#include "shared/encode.h"
 #include "shared/route.h"
 
-namespace ims::logic {
+namespace ims::bench {
 namespace {
 
-struct Plan {
-  std::string directory;
-  std::uint64_t users = 1000;
-  std::uint64_t rows = 10'000;
-  std::size_t value_bytes = 200;
-  std::string org = "org";
-  std::string appkey = "app";
+constexpr std::size_t kBatchBytes = 4 * kMiB;
+
+struct FillOptions {
+  std::string data;
+  std::string org = "bench";
+  std::string appkey = "load";
+  std::uint64_t users = 0;
+  std::uint64_t rows = 0;
+  std::uint32_t payload_bytes = 100;
 };
 
-constexpr TenantId kTenant{1};
-constexpr std::size_t kWriteBytes = 4 * kMiB;
+class FindTenant final : public logic::RowVisitor {
+ public:
+  explicit FindTenant(const FillOptions& options) : options_(options) {}
+  bool on_row(std::string_view, std::string_view value) override {
+    const auto tenant = logic::decode_tenant(value);
+    if (tenant && tenant->org == options_.org && tenant->appkey == options_.appkey) id = tenant->id;
+    return !id;
+  }
+  std::optional<TenantId> id;
+
+ private:
+  const FillOptions& options_;
+};
 
 class Filler {
  public:
-  explicit Filler(const Plan& plan)
-      : plan_(plan), store_(plan.directory, StoreOptions()), identity_(open_identity(store_)) {}
+  explicit Filler(const FillOptions& options)
+      : options_(options),
+        store_(DataDir{options.data}.store().string(), store_options()),
+        identity_(logic::open_identity(store_)),
+        wall_ms_(read_clock().wall_ms),
+        payload_(options.payload_bytes, 'x') {
+    FindTenant found(options);
+    store_.scan(logic::Table::kMeta, "t", "u", false, logic::ReadTier::kMayBlock, found);
+    if (!found.id) throw std::runtime_error("no tenant " + options.org + "/" + options.appkey);
+    tenant_ = *found.id;
+    tenant_hash_ = hash_tenant(identity_.seed, options.org, options.appkey);
+  }
 
-  void run() {
-    put_tenant();
-    const std::uint64_t seed = identity_.seed;
-    const std::uint64_t tenant_hash = hash_tenant(seed, plan_.org, plan_.appkey);
-    for (std::uint64_t user = 0; user < plan_.users; ++user) {
-      const std::string name = "u" + std::to_string(user);
-      const auto partition = partition_of(hash_name(seed, tenant_hash, NameKind::kUser, name));
-      put_user(partition, name, user);
+  void fill() {
+    for (std::uint64_t user = 0; user < options_.users; ++user) {
+      add_user(static_cast<std::uint32_t>(user));
+      if (batch_.size_bytes() >= kBatchBytes) write(false);
     }
-    flush(true);
+    write(true);
+    if (store_.sync() != logic::StoreStatus::kOk) throw std::runtime_error("the sync failed");
   }
 
  private:
-  void put_tenant() {
-    Tenant tenant;
-    tenant.id = kTenant;
-    tenant.org = plan_.org;
-    tenant.appkey = plan_.appkey;
-    batch_.put(Table::kMeta, tenant_key(kTenant), encode_tenant(tenant));
+  static logic::StoreOptions store_options() {
+    logic::StoreOptions options;
+    options.write_buffer_bytes = 256 * kMiB;
+    return options;
   }
 
-  void put_user(std::uint16_t partition, const std::string& name, std::uint64_t user) {
-    // Ids as a worker 0 gives them: boot:24 | worker:8 | counter:32.
-    const UserId id{(std::uint64_t{identity_.boot} << 40) | (user + 1)};
-    const std::uint64_t share =
-        plan_.rows / plan_.users + (user < plan_.rows % plan_.users ? 1 : 0);
-    for (std::uint64_t seq = 1; seq <= share; ++seq) {
-      value_.clear();
-      append_row_header(value_, now_ms_, SessionId{id.value}, id, RowKind::kMessage);
-      value_.resize(value_.size() + plan_.value_bytes, 'x');
-      batch_.put(Table::kRows, row_key({partition, id.value}, seq), value_);
-      flush(false);
-    }
-    UserRow row;
-    row.id = id;
-    row.inbox.head = share;
-    row.inbox.first_time_ms = share > 0 ? now_ms_ : 0;
-    row.inbox.last_time_ms = row.inbox.first_time_ms;
-    row.last_seen_ms = now_ms_;
-    batch_.put(Table::kMeta, user_key(partition, kTenant, name), encode_user(row));
-    flush(false);
+  // Unique as the server makes them (worker.cc, next_id): boot, worker 0, counter.
+  UserId id_of(std::uint32_t user) const {
+    return UserId{(std::uint64_t{identity_.boot & 0xff'ffff} << 40) | (user + 1)};
   }
 
-  void flush(bool sync) {
-    if (!sync && batch_.size_bytes() < kWriteBytes) return;
-    const StoreBatch* const batches[] = {&batch_};
-    if (store_.write(batches, 1, sync) != StoreStatus::kOk) {
-      throw StoreError("fill_store: a write failed; see above");
+  void add_user(std::uint32_t user) {
+    const std::string name = user_name(user);
+    const std::uint64_t hash = hash_name(identity_.seed, tenant_hash_, NameKind::kUser, name);
+    const logic::TimelineKey inbox{partition_of(hash), id_of(user).value};
+    const std::uint64_t rows =
+        options_.rows / options_.users + (user < options_.rows % options_.users ? 1 : 0);
+    for (std::uint64_t seq = 1; seq <= rows; ++seq) add_row(inbox, name, seq);
+    logic::UserRow row;
+    row.id = id_of(user);
+    row.inbox.head = rows;
+    if (rows > 0) row.inbox.first_time_ms = row.inbox.last_time_ms = wall_ms_;
+    batch_.put(logic::Table::kMeta, logic::user_key(inbox.partition, tenant_, name),
+               logic::encode_user(row));
+  }
+
+  void add_row(const logic::TimelineKey& inbox, const std::string& to, std::uint64_t seq) {
+    MessageFields fields;
+    fields.payload = as_bytes(payload_);
+    fields.from = from_;
+    fields.to = to;
+    fields.seq = seq;
+    fields.time_ms = wall_ms_;
+    value_.clear();
+    logic::append_row_header(value_, wall_ms_, {}, id_of(0), logic::RowKind::kMessage);
+    const std::size_t header_bytes = value_.size();
+    value_.resize(header_bytes + push_message_bytes(fields));
+    write_push_message(reinterpret_cast<std::byte*>(value_.data()) + header_bytes, fields);
+    batch_.put(logic::Table::kRows, logic::row_key(inbox, seq), value_);
+  }
+
+  void write(bool sync) {
+    const logic::StoreBatch* const batches[] = {&batch_};
+    if (!batch_.empty() && store_.write(batches, 1, sync) != logic::StoreStatus::kOk) {
+      throw std::runtime_error("the store refused a batch");
     }
     batch_.clear();
   }
 
-  const Plan plan_;
-  const std::int64_t now_ms_ = read_clock().wall_ms;
-  RocksStore store_;
-  const StoreIdentity identity_;
-  StoreBatch batch_;
+  const FillOptions options_;
+  logic::RocksStore store_;
+  const logic::StoreIdentity identity_;
+  const std::int64_t wall_ms_;
+  const std::string payload_;
+  const std::string from_ = user_name(0);
+  TenantId tenant_;
+  std::uint64_t tenant_hash_ = 0;
+  logic::StoreBatch batch_;
   std::string value_;
 };
 
 }  // namespace
-}  // namespace ims::logic
+}  // namespace ims::bench
 
 int main(int argc, char** argv) {
-  ims::logic::Plan plan;
-  CLI::App app("Builds a store of many users and rows.");
-  app.add_option("directory", plan.directory)->required();
-  app.add_option("--users", plan.users)->check(CLI::PositiveNumber);
-  app.add_option("--rows", plan.rows);
-  app.add_option("--value-bytes", plan.value_bytes);
-  app.add_option("--org", plan.org);
-  app.add_option("--appkey", plan.appkey);
+  ims::bench::FillOptions options;
+  CLI::App app("Fills a store of imsd with users and rows.");
+  app.add_option("--data", options.data, "the server's data directory")->required();
+  app.add_option("--org", options.org);
+  app.add_option("--appkey", options.appkey);
+  app.add_option("--users", options.users)->required()->check(CLI::Range(1u, 100'000'000u));
+  app.add_option("--rows", options.rows);
+  app.add_option("--payload", options.payload_bytes);
   CLI11_PARSE(app, argc, argv);
   try {
-    const std::int64_t begin_ms = ims::read_clock().mono_ms;
-    ims::logic::Filler(plan).run();
-    const std::int64_t took_ms = std::max<std::int64_t>(ims::read_clock().mono_ms - begin_ms, 1);
-    std::printf("%llu users, %llu rows in %.1f s\n", static_cast<unsigned long long>(plan.users),
-                static_cast<unsigned long long>(plan.rows), static_cast<double>(took_ms) / 1000);
+    const auto begin = std::chrono::steady_clock::now();
+    ims::bench::Filler(options).fill();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    std::printf("%llu users and %llu rows in %.1f s\n",
+                static_cast<unsigned long long>(options.users),
+                static_cast<unsigned long long>(options.rows), took.count());
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
+    std::fprintf(stderr, "imsfill: %s\n", error.what());
     return 1;
   }
+  return 0;
 }

@@ -1,5 +1,5 @@
-// The address of DIR/run/admin.sock. A unix socket's path has at most 107 bytes, a data directory's may
-// be longer: so the folder is opened, and the socket named through its descriptor.
+// The address of DIR/run/admin.sock. A unix socket's path has at most 107 bytes, a data directory's
+// may be longer: so the folder is opened, and the socket named through its descriptor.
 //
 // Ownership  Holds the descriptor open as long as the address is used.
 #pragma once

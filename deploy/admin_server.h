@@ -6,8 +6,8 @@
 // Access   DIR/run is 0700, the socket 0600, and a peer must be the server's user or root
 //          (SO_PEERCRED). What the lines say: operator_desk.h.
 // Threads  run() on its own thread, `admin0`. Whoever sets its stop flag notifies its wakeup.
-// Order    Make it after the store was opened (the store's lock says that a socket found in DIR is a
-//          dead server's) and before the workers run; destroy it after their threads have ended,
+// Order    Make it after the store was opened (the store's lock says that a socket found in DIR is
+//          a dead server's) and before the workers run; destroy it after their threads have ended,
 //          because they may hold its commands until then.
 // Limits   kAdminConnectionsMax connections, kAdminLineBytesMax a line; one question at a time.
 // Errors   The constructor throws std::runtime_error, one sentence. Later ones end one connection.

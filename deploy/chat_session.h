@@ -1,5 +1,5 @@
-// What a chat remembers over its connections, and what it does on the one it has: the lines that wait
-// for their answers, the rows that were shown, the acknowledgements that are due.
+// What a chat remembers over its connections, and what it does on the one it has: the lines that
+// wait for their answers, the rows that were shown, the acknowledgements that are due.
 //
 //   typed line ─▶ lines_ ─▶ sent, unanswered ─▶ answered: gone
 //                    ▲────── connection lost ──────┘   again with the same client_id
@@ -33,7 +33,7 @@ class ChatSession {
   bool idle() const noexcept { return lines_.empty(); }
   std::size_t line_count() const noexcept { return lines_.size(); }
 
-  // A connection has logged in: what it says about loss is shown, unanswered lines are to be sent again.
+  // A connection has logged in: its word about loss is noted, unanswered lines will be sent again.
   void on_login(const client::LoginAnswer& answer);
   // What may be sent now. True when something was.
   bool send_lines(client::Client& client);

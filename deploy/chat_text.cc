@@ -133,7 +133,7 @@ ChatCommand parse_chat_line(std::string_view line) {
   command.text = line;
   if (!valid_name(command.target)) return wrong("'" + escape_text(command.target) + "' is no name");
   if (command.text.empty()) return wrong("there is nothing to send");
-  if (!valid_utf8(command.text)) return wrong("the text is not UTF-8; look at the terminal's locale");
+  if (!valid_utf8(command.text)) return wrong("the text is not UTF-8; look at the locale");
   return command;
 }
 
@@ -210,9 +210,10 @@ std::string format_group_event(const client::GroupEvent& event) {
 }
 
 std::string format_contact_event(const client::ContactEvent& event) {
-  constexpr const char* kDone[] = {"listed",          "asks to be a contact", "accepted you as a contact",
-                                   "declined",        "removed you from the contacts",
-                                   "blocked",         "unblocked"};
+  constexpr const char* kDone[] = {
+      "listed",   "asks to be a contact",          "accepted you as a contact",
+      "declined", "removed you from the contacts", "blocked",
+      "unblocked"};
   std::string line = format_time(event.time_ms) + " * " + escape_text(event.user) + " " +
                      kDone[static_cast<std::size_t>(event.op)];
   if (!event.note.empty()) line += ": " + escape_text(event.note);

@@ -1,5 +1,5 @@
-// imsctl app, token, user, stats: each asks, prints its result on standard output, and returns the exit
-// code. Errors: OperatorError.
+// imsctl app, token, user, stats: each asks, prints its result on standard output, and returns the
+// exit code. Errors: OperatorError.
 #pragma once
 
 #include <cstdint>
@@ -35,12 +35,12 @@ SigningKey fetch_key(OperatorLine& line, const AppName& app, const std::optional
 std::string sign_token(const SigningKey& key, const AppName& app, const std::string& user,
                        std::int64_t ttl_ms);
 
-// `op`: user.add, user.passwd, user.remove, user.kick. `may_exist`: adding one that exists is no error.
+// `op`: user.add, user.passwd, user.remove, user.kick. `may_exist`: one that exists is no error.
 int change_user(OperatorLine& line, const std::string& op, const AppName& app,
                 const std::string& user, const std::optional<std::string>& password,
                 bool may_exist);
 
-// One `name value` per line, summed over threads. No server: what the last one counted, with a note.
+// One `name value` per line, summed over threads. No server: what the last one counted, and a note.
 int print_stats(const DataDir& data);
 
 }  // namespace ims

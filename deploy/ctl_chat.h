@@ -3,9 +3,9 @@
 //   @bob hello        to a user                #team hello          to a group
 //   /create team bob  /join team  /leave team  /members team  /groups  /help  /quit
 //
-// What was missed is shown at login. Each row is shown once and then acknowledged (EXPLICIT). A line
-// that was not answered when a connection broke is sent again with the same client_id, so that it is
-// stored once. Reconnects by itself, waiting longer each time.
+// What was missed is shown at login. Each row is shown once and then acknowledged (EXPLICIT). A
+// line that was not answered when a connection broke is sent again with the same client_id, so that
+// it is stored once. Reconnects by itself, waiting longer each time.
 //
 // Threads  One, and blocking: poll() over the terminal and the socket.
 // Errors   OperatorError where the login is refused.

@@ -90,7 +90,7 @@ class Walk {
   std::optional<std::uint64_t> seed_;
   logic::TenantTable tenants_;
   boost::unordered_flat_map<std::uint64_t, Owner> owners_;  // by timeline
-  boost::unordered_flat_map<std::string, bool> dismissals_;  // names of groups still telling members
+  boost::unordered_flat_map<std::string, bool> dismissals_;  // groups that still tell members
   // What outbox rows still have to write, by user and group: the last one stands.
   boost::unordered_flat_map<std::string, MineRow> told_;
   // Memberships that users' rows name: group timeline and user name, to join_seq.
@@ -244,7 +244,8 @@ void Walk::check_rows() {
   }
 }
 
-// The timeline of a dismissed group whose name was taken again stays until retention; no inbox does.
+// The timeline of a dismissed group whose name was taken again stays until retention. No inbox
+// does.
 void Walk::check_orphan(std::uint64_t id, std::string_view value) {
   const auto row = logic::decode_row(value);
   MessageView message;

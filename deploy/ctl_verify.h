@@ -1,10 +1,10 @@
 // imsctl verify: walks the whole store of a stopped server and prints what breaks its rules.
 //
-//   timelines  rows from first_seq to head are all there, times do not go back; a row may be missing
-//              where everything before the next kept one is older than `retention`
+//   timelines  rows from first_seq to head are all there, times do not go back; a row may be
+//              missing where everything before the next kept one is older than `retention`
 //   cursors    at or below the head of their timeline
-//   groups     member rows and members' mine rows agree, and the count is theirs; what an outbox row
-//              still has to tell is taken as told
+//   groups     member rows and members' mine rows agree, and the count is theirs; what an outbox
+//              row still has to tell is taken as told
 //   keys       each name lies in the partition that its hash says
 //
 // Threads  One. Reads alone; memory grows with the number of users and groups, not of rows.

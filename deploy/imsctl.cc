@@ -38,14 +38,14 @@ struct Arguments {
 std::int64_t parse_duration(const std::string& text, const char* flag) {
   const auto ms = parse_number(KeyKind::kDuration, text);
   if (!ms || *ms == 0 || *ms > 100ull * 365 * 86'400'000) {
-    throw OperatorError(std::string(flag) + " takes a time as 30s, 10m, 1h or 7d, not '" + text + "'",
-                        kExitUsage);
+    throw OperatorError(
+        std::string(flag) + " takes a time as 30s, 10m, 1h or 7d, not '" + text + "'", kExitUsage);
   }
   return static_cast<std::int64_t>(*ms);
 }
 
-// CLI11 takes an empty value for none given: a removed app instead of a removed key, a generated secret
-// instead of an error. So optional texts are read from the option itself.
+// CLI11 takes an empty value for none given: a removed app instead of a removed key, a generated
+// secret instead of an error. So optional texts are read from the option itself.
 std::optional<std::string> given(const CLI::App& command, const char* flag) {
   const CLI::Option* option = command.get_option(flag);
   if (option->count() == 0) return std::nullopt;
@@ -76,7 +76,8 @@ CLI::App* add_user_command(CLI::App& parent, Arguments& arguments, const char* n
 }
 
 void add_password(CLI::App& command, Arguments& arguments) {
-  command.add_option("--password", arguments.ignored, "the password; - reads it from standard input");
+  command.add_option("--password", arguments.ignored,
+                     "the password; - reads it from standard input");
 }
 
 void add_app_options(CLI::App& command, Arguments& arguments) {
@@ -128,7 +129,9 @@ int run(int argc, char** argv) {
   CLI::App* stats = cli.add_subcommand("stats", "the server's counters, one `name value` per line");
   CLI::App* verify = cli.add_subcommand(
       "verify", "check the store of a stopped server: seqs dense, cursors at or below heads");
-  verify->add_option("--retention", arguments.retention, "the server's retention; older rows may be gone")
+  verify
+      ->add_option("--retention", arguments.retention,
+                   "the server's retention; older rows may be gone")
       ->capture_default_str();
   CLI::App* chat = cli.add_subcommand("chat", "a line-mode chat in the terminal; /help inside");
   add_app_options(*chat, arguments);

@@ -13,6 +13,7 @@
 #include "logic/base64url.h"
 #include "logic/keys.h"
 #include "logic/store_options.h"
+#include "shared/assert.h"
 #include "shared/names.h"
 
 namespace ims {
@@ -188,6 +189,7 @@ json OperatorDesk::app_remove(const json& question) {
     if (std::erase_if(after.keys, [&](const AppKey& key) { return key.kid == kid; }) == 0) {
       return refusal(Code::kNotFound, "app " + app_text(org, appkey) + " has no key '" + kid + "'");
     }
+    if (after.keys.empty()) return refusal(Code::kBadRequest, "an app keeps at least one key");
     return put(std::move(after), tenant);
   }
   std::uint64_t ended = 0;
@@ -220,7 +222,7 @@ json OperatorDesk::app_secret(const json& question) const {
 }
 
 json OperatorDesk::put(Tenant tenant, const Tenant* before) {
-  if (!is_valid(tenant)) return refusal(Code::kBadRequest, "an app keeps at least one key");
+  IMS_ASSERT(is_valid(tenant));  // every part was checked
   const Code code = backend_.put_tenant(tenant, before);
   if (code != Code::kOk) {
     return refusal(code, sentence(code, "app " + app_text(tenant.org, tenant.appkey)));
@@ -284,7 +286,8 @@ logic::TenantTable load_tenants(logic::Store& store) {
   const auto status = store.scan(logic::Table::kMeta, "t", logic::prefix_end("t"), false,
                                  logic::ReadTier::kMayBlock, tenants);
   if (tenants.bad || status != logic::StoreStatus::kOk) {
-    throw logic::StoreError("store: the apps cannot be read; restore a backup of the data directory");
+    throw logic::StoreError(
+        "store: the apps cannot be read; restore a backup of the data directory");
   }
   return std::move(tenants.table);
 }

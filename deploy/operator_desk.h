@@ -1,6 +1,6 @@
-// What an operator may ask, one JSON object per question and per answer: the same for a running server
-// (admin_server.h) and for imsctl alone over the store (ctl_store.h). The two differ in who carries a
-// change out, the OperatorBackend.
+// What an operator may ask, one JSON object per question and per answer: the same for a running
+// server (admin_server.h) and for imsctl alone over the store (ctl_store.cc). The two differ in who
+// carries a change out, the OperatorBackend.
 //
 //   question  {"op": "app.add", "org": O, "appkey": A, "kid": K, "alg": "HS256" | "EdDSA",
 //              "key": base64url}                      adds a key; an app without one is created
@@ -31,8 +31,8 @@ namespace ims {
 
 class OperatorBackend {
  public:
-  // kOk only once durable and in force everywhere; anything else: nothing has changed. `before` is what
-  // the tenant was, null for a new one.
+  // kOk only once durable and in force everywhere; anything else: nothing has changed. `before` is
+  // what the tenant was, null for a new one.
   virtual Code put_tenant(const logic::Tenant& tenant, const logic::Tenant* before) = 0;
   virtual Code remove_tenant(const logic::Tenant& tenant, std::uint64_t& sessions_ended) = 0;
   virtual Code run_user(logic::AdminCommand::Kind kind, const logic::Tenant& tenant,

@@ -32,8 +32,8 @@ nlohmann::json OperatorLine::ask(const nlohmann::json& question) {
 
 std::unique_ptr<OperatorLine> open_operator_line(const DataDir& data) {
   const std::int64_t deadline_ms = read_clock().mono_ms + OperatorLine::kBusyMsMax;
-  // A server that starts holds the store before it has a socket, one that stops the other way round,
-  // and another imsctl for a moment: so both are tried in turn.
+  // A server that starts holds the store before it has a socket, one that stops the other way
+  // round, and another imsctl for a moment: so both are tried in turn.
   while (true) {
     std::string why;
     if (auto line = open_socket_line(data, why)) return line;

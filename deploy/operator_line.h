@@ -1,9 +1,9 @@
-// imsctl's way to whoever answers an operator's questions: the running server by its socket, or, where
-// none runs, the store itself, opened and locked by this process.
+// imsctl's way to whoever answers an operator's questions: the running server by its socket, or,
+// where none runs, the store itself, opened and locked by this process.
 //
 //   socket answers            the running server
 //   no socket, or a dead one  the store; created where there is none
-//   neither                   another process holds the store: tried again for kBusyMsMax, then an error
+//   neither                   another process holds the store: an error after kBusyMsMax of trying
 //
 // Threads  One.
 // Errors   Throws OperatorError: one sentence for the terminal, and the exit code.

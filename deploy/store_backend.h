@@ -1,5 +1,6 @@
-// Carries an operator's changes out where no server runs: straight into the store, which this process
-// has opened and thereby locked. What a worker would do (logic/admin.cc), as one durable batch each.
+// Carries an operator's changes out where no server runs: straight into the store, which this
+// process has opened and thereby locked. What a worker would do (logic/admin.cc), as one durable
+// batch each.
 //
 // Threads  One.
 // Errors   By value; the constructor's identity is read at the first need and may throw StoreError.

@@ -134,7 +134,8 @@ void WorkerBackend::collect() noexcept {
 }
 
 bool WorkerBackend::any_done() const noexcept {
-  return std::ranges::any_of(ports_, [](const logic::AdminPort* port) { return !port->done.empty(); });
+  return std::ranges::any_of(ports_,
+                             [](const logic::AdminPort* port) { return !port->done.empty(); });
 }
 
 bool WorkerBackend::stopping() const noexcept {

@@ -4,8 +4,8 @@
 //   apps   worker 0 first, which writes the row; once that is durable, all the others
 //   users  the owner alone
 //
-// Ownership  Commands are this object's, also those that a worker still has after kWaitMsMax: it must
-//            outlive the workers' threads.
+// Ownership  Commands are this object's, also those that a worker still has after kWaitMsMax: it
+//            must outlive the workers' threads.
 // Threads    One, the admin thread: the one end of every AdminPort.
 #pragma once
 

@@ -10,9 +10,9 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
-#include "shared/assert.h"
 #include "shared/ids.h"
 
 namespace ims::gateway {
@@ -30,9 +30,12 @@ class DeadlineWheel {
     // Rounded up, and never into the tick that was already looked at.
     std::int64_t tick = (deadline_ms + kTickMs - 1) / kTickMs;
     if (tick <= tick_) tick = tick_ + 1;
-    IMS_ASSERT(tick < tick_ + kBuckets);
-    buckets_[static_cast<std::size_t>(tick) % kBuckets].push_back(id);
     ++count_;
+    if (tick >= tick_ + kBuckets) {  // the thread slept for long and advance() comes later in the turn
+      ahead_.push_back({id, deadline_ms});
+      return;
+    }
+    buckets_[static_cast<std::size_t>(tick) % kBuckets].push_back(id);
   }
 
   bool empty() const noexcept { return count_ == 0; }
@@ -50,10 +53,21 @@ class DeadlineWheel {
       for (const ConnectionId id : up_) due(id);
       up_.clear();
     }
+    if (ahead_.empty()) return;
+    const std::vector<Entry> ahead = std::move(ahead_);
+    ahead_.clear();
+    count_ -= ahead.size();
+    for (const Entry& entry : ahead) add(entry.id, entry.deadline_ms);
   }
 
  private:
+  struct Entry {
+    ConnectionId id;
+    std::int64_t deadline_ms;
+  };
+
   std::array<std::vector<ConnectionId>, kBuckets> buckets_;
+  std::vector<Entry> ahead_;  // beyond the wheel as it stands: entered once it has caught up
   std::vector<ConnectionId> up_;  // the bucket that is being looked at
   std::size_t count_ = 0;
   std::int64_t tick_;

@@ -9,6 +9,12 @@ namespace ims::gateway {
 
 void Gateway::respond(Connection& connection, std::uint64_t id, const ResponseFields& fields) {
   counters_.add(counter_of(fields.code));
+  if (fields.payload.empty() && fields.reason.size() <= kSmallReasonBytesMax) {
+    std::byte* const room = owe(connection, small_response_room(fields.reason.size()));
+    std::byte* const behind = write_small_response_frame(room, connection.outer(), id, fields);
+    owed(connection, static_cast<std::size_t>(behind - room), false, false);
+    return;
+  }
   const std::size_t bytes = response_frame_bytes(connection.outer(), id, fields);
   std::byte* const at = owe(connection, bytes);
   std::byte* const end = write_response_frame(at, connection.outer(), id, fields);

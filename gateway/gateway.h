@@ -133,7 +133,7 @@ class Gateway {
   bool take_ack(Connection& connection, std::uint64_t id, const RequestView& request);
   bool take_sync(Connection& connection, std::uint64_t id, const RequestView& request);
   bool take_group(Connection& connection, std::uint64_t id, const RequestView& request);
-  bool push_request(Connection& connection, RequestRecord record, std::string_view target,
+  bool push_request(Connection& connection, RequestRecord& record, std::string_view target,
                     ByteView client_id, ByteView payload);
   bool ring_open(Connection& connection, WorkerIndex worker);
   std::string_view make_group_name(std::span<char> out) noexcept;

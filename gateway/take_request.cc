@@ -169,7 +169,7 @@ std::string_view Gateway::make_group_name(std::span<char> out) noexcept {
 
 // Completes the record and writes it for the worker that owns the target; an ACK always goes to the
 // session's own worker. False: that ring is full.
-bool Gateway::push_request(Connection& connection, RequestRecord record, std::string_view target,
+bool Gateway::push_request(Connection& connection, RequestRecord& record, std::string_view target,
                            ByteView client_id, ByteView payload) {
   const bool to_group = (record.header.flags & kFlagToGroup) != 0;
   record.target_hash = hash_name(hash_seed_, connection.tenant_hash,

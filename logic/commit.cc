@@ -138,14 +138,15 @@ void Worker::finish_batch(Batch* batch) {
 bool Worker::release(Batch& batch, bool force) {
   while (batch.released < batch.effects.size()) {
     if (!force && !waiting_answers_.empty()) return false;
-    Effect& effect = batch.effects[batch.released++];
+    // A copy: a load that goes on may add effects to this very batch.
+    const Effect effect = batch.effects[batch.released++];
     release_effect(batch, effect);
     if (effect.owner != nullptr) unpin(effect.owner);
   }
   return true;
 }
 
-void Worker::release_effect(Batch& batch, Effect& effect) {
+void Worker::release_effect(Batch& batch, const Effect& effect) {
   const std::string_view arena = batch.arena;
   const std::string_view payload = arena.substr(effect.payload_offset, effect.payload_bytes);
   switch (effect.kind) {
@@ -257,7 +258,7 @@ void Worker::fail_pending(Batch& first) {
 
 void Worker::fail_batch(Batch& batch) {
   for (; batch.released < batch.effects.size(); ++batch.released) {
-    Effect& effect = batch.effects[batch.released];
+    const Effect effect = batch.effects[batch.released];  // a copy, as in release()
     const std::string_view arena = batch.arena;
     switch (effect.kind) {
       case Effect::Kind::kRow:

@@ -121,8 +121,9 @@ void Worker::push_row(std::uint64_t seq, std::string_view body, std::uint64_t st
 
 // Not stored, encoded straight into the ring: to the sessions collected in fan_, dropped for those whose gateway has no room.
 void Worker::relay(const MessageFields& fields, std::uint64_t stamp) {
-  relay_with(push_message_bytes(fields), stamp,
-             [&](std::byte* out) { write_push_message(out, fields); });
+  const std::size_t bytes = message_bytes(fields);
+  relay_with(push_bytes(RequestType::kMessage, bytes), stamp,
+             [&](std::byte* out) { write_push_message(out, fields, bytes); });
 }
 
 void Worker::relay_body(std::string_view body, std::uint64_t stamp) {

@@ -303,6 +303,11 @@ void Worker::finish_login(Load* load) {
       std::uint64_t cursor = cursor_of(mine.row.group.value, start, &found);
       if (!found && known) cursor = start;
       cursor = std::max(cursor, start);
+      if (!known && cursor > start) {  // where a new device starts is its cursor from now on
+        ops().put(Table::kCursors,
+                  cursor_key(user.inbox.key, session.device, mine.row.group.value),
+                  encode_cursor({now_.wall_ms, cursor}));
+      }
       if (mine.row.end_seq != 0 &&
           (cursor >= mine.row.end_seq || mine.row.end_time_ms < retention_cutoff_ms())) {
         continue;

@@ -6,41 +6,12 @@
 //   else      relayed to who is online now, seq 0, never stored
 //   checks    dedupe; NOT_FOUND; FORBIDDEN (muted, no member); space; QUEUE_FULL: in this order
 
+#include "logic/message_parts.h"
 #include "logic/worker.h"
 #include "shared/encode.h"
 
 namespace ims::logic {
 namespace {
-
-struct MessageParts {
-  std::string_view from;
-  std::string_view device;
-  std::string_view target;
-  ByteView client_id;
-  ByteView payload;
-
-  explicit MessageParts(const RequestRecord& record) {
-    RecordTail tail(record);
-    from = tail.take_text(record.from_bytes);
-    device = tail.take_text(record.device_bytes);
-    target = tail.take_text(record.target_bytes);
-    client_id = tail.take(record.client_id_bytes);
-    payload = tail.take(record.payload_bytes);
-  }
-
-  MessageFields fields(const RequestRecord& record, std::uint64_t seq, std::int64_t time_ms) const {
-    MessageFields fields;
-    fields.type = record.type;
-    fields.payload = payload;
-    fields.from = from;
-    ((record.header.flags & kFlagToGroup) != 0 ? fields.group : fields.to) = target;
-    fields.client_id = client_id;
-    fields.seq = seq;
-    fields.time_ms = time_ms;
-    fields.device = device;
-    return fields;
-  }
-};
 
 ByteView bytes_of(const RequestRecord& record) {
   return {reinterpret_cast<const std::byte*>(&record), record.header.bytes};
@@ -79,8 +50,8 @@ void Worker::handle_message(const RequestRecord& record) {
   }
   if (!offline) {
     counters_.add(Counter::kMessagesRelayed);
-    return to_group ? relay_to_group(record, static_cast<Group&>(target))
-                    : relay_to_user(record, static_cast<User&>(target));
+    return to_group ? relay_to_group(record, parts, static_cast<Group&>(target))
+                    : relay_to_user(record, parts, static_cast<User&>(target));
   }
   // From here on nothing parks but a full timeline's search.
   if (timeline.row_count() >= config_.max_timeline_rows) {
@@ -91,7 +62,7 @@ void Worker::handle_message(const RequestRecord& record) {
   }
   if (!key.empty()) read_dedupe_.erase(key);
   if (!ports_.store->has_space()) return refuse(to, Code::kUnavailable);
-  store_message(record, target, timeline);
+  store_message(record, parts, target, timeline);
   if (!key.empty()) {
     Effect& effect = open_->effects.back();
     effect.dedupe_offset = static_cast<std::uint32_t>(open_->arena.size());
@@ -104,8 +75,8 @@ void Worker::handle_message(const RequestRecord& record) {
   }
 }
 
-void Worker::store_message(const RequestRecord& record, Entity& target, Timeline& timeline) {
-  const MessageParts parts(record);
+void Worker::store_message(const RequestRecord& record, const MessageParts& parts, Entity& target,
+                           Timeline& timeline) {
   std::int64_t time_ms = 0;
   const std::uint64_t seq = append_row(target, timeline, time_ms);
   const MessageFields fields = parts.fields(record, seq, time_ms);
@@ -182,8 +153,7 @@ bool Worker::is_duplicate(const RequestRecord& record, Entity& target, const Tim
 
 // ---- relay ---------------------------------------------------------------------------------------
 
-void Worker::relay_to_user(const RequestRecord& record, User& user) {
-  const MessageParts parts(record);
+void Worker::relay_to_user(const RequestRecord& record, const MessageParts& parts, User& user) {
   const Requester to = requester_of(record);
   bool anyone = false;
   for (Session* session : user.sessions) {
@@ -198,8 +168,7 @@ void Worker::relay_to_user(const RequestRecord& record, User& user) {
   answer(to, Code::kOk, {}, 0, time_ms);
 }
 
-void Worker::relay_to_group(const RequestRecord& record, Group& group) {
-  const MessageParts parts(record);
+void Worker::relay_to_group(const RequestRecord& record, const MessageParts& parts, Group& group) {
   const std::int64_t time_ms = now_.wall_ms;
   if (!group.subscribers.empty()) {
     const MessageFields fields = parts.fields(record, 0, time_ms);

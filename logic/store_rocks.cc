@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -24,6 +25,9 @@ namespace {
 
 // A resume flushes the memtables; it must not meet a full disk again, for then it is fatal.
 constexpr std::uint64_t kResumeSpareBytes = 4 * kMiB;
+
+// For a flush of the memtables; longer than any disk that is of use takes.
+constexpr std::chrono::seconds kResumeWait{30};
 
 rocksdb::Slice slice(std::string_view bytes) noexcept { return {bytes.data(), bytes.size()}; }
 std::string_view view(const rocksdb::Slice& slice) noexcept { return {slice.data(), slice.size()}; }
@@ -181,6 +185,7 @@ RocksStore::~RocksStore() {
   }
   listener_->clear_database();
   rocksdb::CancelAllBackgroundWork(database_.get(), true);  // the listener may hold our handles
+  if (resuming_.valid()) resuming_.wait();  // ended by the line above
   for (rocksdb::ColumnFamilyHandle* family : handles_) delete family;
   database_->Close().PermitUncheckedError();
 }
@@ -271,9 +276,16 @@ StoreStatus RocksStore::sync() {
 
 StoreStatus RocksStore::resume() {
   if (space_.refresh() < resume_bytes_ || listener_->flush_running()) return StoreStatus::kNoSpace;
-  const rocksdb::Status status = database_->Resume();
-  if (!status.ok()) {
-    IMS_LOG(kError, "store_resume_failed", {{"error", status.ToString()}});
+  // A resume can wait for ever (rocks_listener.h), the committer may not.
+  resuming_ = std::async(std::launch::async, [this] {
+    const rocksdb::Status status = database_->Resume();
+    if (!status.ok()) IMS_LOG(kError, "store_resume_failed", {{"error", status.ToString()}});
+    return status.ok();
+  });
+  if (resuming_.wait_for(kResumeWait) != std::future_status::ready) {
+    IMS_LOG(kError, "store_resume_hangs", {{"effect", "recovery at the next start"}});
+    listener_->set_broken();
+  } else if (!resuming_.get()) {
     listener_->set_broken();
   }
   if (listener_->broken()) return StoreStatus::kIoError;

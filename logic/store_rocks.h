@@ -17,6 +17,7 @@
 
 #include <array>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <string>
 
@@ -80,6 +81,9 @@ class RocksStore final : public Store {
   CommitFloor floor_;
   std::unique_ptr<rocksdb::DB> database_;
   std::array<rocksdb::ColumnFamilyHandle*, kTableCount> handles_{};
+
+  // DB::Resume on a thread of its own: valid from its start until its end is seen.
+  std::future<bool> resuming_;
 
   std::unique_ptr<rocksdb::WriteBatch> batch_;
   std::string commits_value_;

@@ -145,7 +145,7 @@ bool Worker::can_take_request() {
   if (!waiting_answers_.empty() || batch_is_full()) return false;
   if (loads_in_flight_ + waiting_loads_.size() >= kReadsInFlightPerWorkerMax) return false;
   for (ByteRing* ring : ports_.deliveries) {
-    if (ring->free_bytes() < ring->record_bytes_max()) {
+    if (!ring->has_room_for_largest()) {
       counters_.add(Counter::kRingFullDeliveries);
       return false;
     }

@@ -40,6 +40,7 @@
 namespace ims::logic {
 
 struct GroupCall;
+struct MessageParts;
 
 // What a worker is wired to. Everything outlives it.
 struct WorkerPorts {
@@ -131,7 +132,7 @@ class Worker {
   void submit_batch();
   bool take_committed();
   bool release(Batch& batch, bool force);
-  void release_effect(Batch& batch, Effect& effect);
+  void release_effect(Batch& batch, const Effect& effect);
   void fail_batch(Batch& batch);
   void fail_pending(Batch& first);
   void drop_pending_state(Batch& batch);
@@ -201,9 +202,10 @@ class Worker {
 
   // ---- handle_message.cc ----
   void handle_message(const RequestRecord& record);
-  void store_message(const RequestRecord& record, Entity& target, Timeline& timeline);
-  void relay_to_user(const RequestRecord& record, User& user);
-  void relay_to_group(const RequestRecord& record, Group& group);
+  void store_message(const RequestRecord& record, const MessageParts& parts, Entity& target,
+                     Timeline& timeline);
+  void relay_to_user(const RequestRecord& record, const MessageParts& parts, User& user);
+  void relay_to_group(const RequestRecord& record, const MessageParts& parts, Group& group);
   // True: answered, waiting or parked; the message is not to be stored.
   bool is_duplicate(const RequestRecord& record, Entity& target, const Timeline& timeline,
                     const std::string& key, const DedupeRow& hash);

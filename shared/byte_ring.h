@@ -72,6 +72,12 @@ class ByteRing {
     return true;
   }
 
+  // Can a record of the largest size be reserved? Looks at the consumer's head only when it seems full.
+  bool has_room_for_largest() noexcept {
+    if (write_ + record_bytes_max() - head_cache_ <= capacity_) return true;
+    return free_bytes() >= record_bytes_max();
+  }
+
   // Bytes that can be reserved now, by a fresh look at the consumer's head.
   std::size_t free_bytes() noexcept {
     head_cache_ = head_.load(std::memory_order_acquire);  // acquire: as in try_reserve()

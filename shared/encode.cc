@@ -13,27 +13,19 @@ struct Layout {
   bool body_absent_if_empty = false;
 };
 
-Layout layout_of(Edition edition, ServerFrame kind) noexcept {
-  if (edition == Edition::kV1) {
-    switch (kind) {
-      case ServerFrame::kDisconnect: return {1, 3, true};
-      case ServerFrame::kRequest: return {2, 3, true};
-      case ServerFrame::kResponse:
-      case ServerFrame::kConAck: return {3, 3, true};
-    }
-  }
-  switch (kind) {
-    case ServerFrame::kConAck: return {0, 4, false};
-    case ServerFrame::kDisconnect: return {0, 5, false};
-    case ServerFrame::kRequest: return {0, 6, false};
-    case ServerFrame::kResponse: return {0, 7, false};
-  }
-  return {};
+constexpr Layout kLayouts[2][4] = {
+    // kResponse, kRequest, kDisconnect, kConAck
+    {{3, 3, true}, {2, 3, true}, {1, 3, true}, {3, 3, true}},
+    {{0, 7, false}, {0, 6, false}, {0, 5, false}, {0, 4, false}},
+};
+
+inline Layout layout_of(Edition edition, ServerFrame kind) noexcept {
+  return kLayouts[edition == Edition::kV1 ? 0 : 1][static_cast<std::size_t>(kind)];
 }
 
 // The Command without its body's content.
-std::size_t command_header_bytes(Layout layout, Outer outer, std::uint64_t id,
-                                 std::size_t body_bytes) noexcept {
+inline std::size_t command_header_bytes(Layout layout, Outer outer, std::uint64_t id,
+                                        std::size_t body_bytes) noexcept {
   const bool body = body_bytes != 0 || !layout.body_absent_if_empty;
   return varint_field_bytes(wire_int32(outer.version)) + varint_field_bytes(id) +
          varint_field_bytes(layout.command) + (body ? length_field_bytes(body_bytes) : 0);
@@ -123,6 +115,26 @@ std::byte* write_response_frame(std::byte* out, Outer outer, std::uint64_t id,
                                 const ResponseFields& fields) noexcept {
   out = write_outer_header(out, outer, ServerFrame::kResponse, id, response_bytes(fields));
   return write_response(out, fields);
+}
+
+// Lengths of one byte each, so that they can be filled in behind what they count.
+std::byte* write_small_response_frame(std::byte* out, Outer outer, std::uint64_t id,
+                                      const ResponseFields& fields) noexcept {
+  const Layout layout = layout_of(outer.edition, ServerFrame::kResponse);
+  std::byte* const frame = out + 1;
+  std::byte* at = write_varint_field(frame, 1, wire_int32(outer.version));
+  at = write_varint_field(at, 2, layout.command);
+  at = write_varint_field(at, 8, id);
+  std::byte* const body = at + 2;
+  std::byte* end = write_response_tail(write_response_head(body, fields), fields);
+  if (end == body && layout.body_absent_if_empty) {
+    end = at;
+  } else {
+    at[0] = static_cast<std::byte>(layout.body_field << 3 | 2);
+    at[1] = static_cast<std::byte>(end - body);
+  }
+  *out = static_cast<std::byte>(end - frame);
+  return end;
 }
 
 std::size_t conack_bytes(const ConAckFields& fields) noexcept {
@@ -234,9 +246,13 @@ std::size_t push_message_bytes(const MessageFields& fields) noexcept {
   return push_bytes(RequestType::kMessage, message_bytes(fields));
 }
 
+std::byte* write_push_message(std::byte* out, const MessageFields& fields,
+                              std::size_t message_size_bytes) noexcept {
+  return write_message(write_push_header(out, RequestType::kMessage, message_size_bytes), fields);
+}
+
 std::byte* write_push_message(std::byte* out, const MessageFields& fields) noexcept {
-  return write_message(write_push_header(out, RequestType::kMessage, message_bytes(fields)),
-                       fields);
+  return write_push_message(out, fields, message_bytes(fields));
 }
 
 std::size_t sender_fields_bytes(std::string_view from, std::string_view device) noexcept {

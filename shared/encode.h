@@ -67,6 +67,15 @@ std::size_t response_frame_bytes(Outer outer, std::uint64_t id,
 std::byte* write_response_frame(std::byte* out, Outer outer, std::uint64_t id,
                                 const ResponseFields& fields) noexcept;
 
+// The same bytes in one pass, for an answer without payload whose reason has at most kSmallReason
+// bytes: nothing is sized first. `out` has room for small_response_room().
+inline constexpr std::size_t kSmallReasonBytesMax = 48;
+constexpr std::size_t small_response_room(std::size_t reason_bytes) noexcept {
+  return 80 + reason_bytes;  // two lengths, version 11, command 2, id 11, reason's 2, numbers 32
+}
+std::byte* write_small_response_frame(std::byte* out, Outer outer, std::uint64_t id,
+                                      const ResponseFields& fields) noexcept;
+
 struct ConAckFields {  // status follows from code
   Code code = Code::kOk;
   std::string_view reason;  // empty: absent
@@ -128,6 +137,9 @@ std::byte* write_push(std::byte* out, RequestType type, ByteView payload) noexce
 
 std::size_t push_message_bytes(const MessageFields& fields) noexcept;
 std::byte* write_push_message(std::byte* out, const MessageFields& fields) noexcept;
+// With message_bytes(fields), where the caller has it already.
+std::byte* write_push_message(std::byte* out, const MessageFields& fields,
+                              std::size_t message_size_bytes) noexcept;
 
 // The same push made by splicing: the client's own bytes (MessageView::spliceable), then the
 // server's fields. Equal to write_push_message but for the order of the fields.

@@ -246,9 +246,11 @@ class RecordWriter {
   bool ok() const noexcept { return start_ != nullptr; }
 
   template <typename Record>
-  void header(Record record) noexcept {
-    record.header.bytes = static_cast<std::uint32_t>(bytes_);
+  void header(const Record& record) noexcept {
+    static_assert(offsetof(Record, header) == 0 && offsetof(RecordHeader, bytes) == 0);
     std::memcpy(at_, &record, sizeof record);
+    const auto size_bytes = static_cast<std::uint32_t>(bytes_);
+    std::memcpy(at_, &size_bytes, sizeof size_bytes);
     at_ += sizeof record;
   }
   void append(ByteView bytes) noexcept {

@@ -30,6 +30,8 @@ constexpr Allowed kAllowed[] = {
     {"logic/disk_space", "std::atomic", "a figure that any thread reads, at most a second old"},
     {"logic/retention_clock", "std::atomic", "the stored clock, read by the store's threads"},
     {"logic/rocks_listener", "std::atomic", "flags set on RocksDB's own threads"},
+    {"deploy/admin_server", "std::atomic", "the stop flag of its thread"},
+    {"deploy/worker_backend", "std::atomic", "the same stop flag, watched while it waits"},
     {"logic/rocks_options", "std::shared_ptr", "RocksDB's options take shared_ptr; start-up only"},
     {"logic/store_rocks", "std::shared_ptr", "RocksDB shares its listener; start-up only"},
     {"logic/store_memory", "std::shared_mutex", "the engine of tests, read from several threads"},

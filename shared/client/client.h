@@ -9,8 +9,8 @@
 //           buffers never wait for each other.
 // Threads   One. Reconnecting is the caller's.
 // Errors    ClientError: refused, closed, timed out, or bytes that are no frame of a server. The
-//           connection is then of no more use. kClosed alone is no fault: events that came before the
-//           end are still given out first.
+//           connection is then of no more use. kClosed alone is no fault: events that came before
+//           the end are still given out first.
 #pragma once
 
 #include <chrono>
@@ -47,11 +47,11 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // Sends CONNECT and waits for its answer, also one that refuses. A Disconnect instead of an answer is
-  // thrown as kRefused.
+  // Sends CONNECT and waits for its answer, also one that refuses. A Disconnect instead of an
+  // answer is thrown as kRefused.
   LoginAnswer login(const Login& login, std::chrono::milliseconds timeout);
 
-  // Each returns the request's id, which its answer carries. `id` 0 asks for none: no answer to an ACK.
+  // Each returns the request's id, which its answer carries.
   std::uint64_t send_request(RequestType type, std::string_view payload, bool offline = false);
   std::uint64_t send_message(const OutMessage& message, bool offline);
   std::uint64_t send_group(const OutGroupRequest& request);

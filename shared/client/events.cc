@@ -105,7 +105,7 @@ std::optional<Event> decode_disconnect(std::string_view body) {
   return farewell;
 }
 
-// Either edition's login answer inside a Response: its code and reason stand, the ConAck adds to them.
+// A login answer inside a Response: the Response's code and reason stand, the ConAck adds to them.
 std::optional<Event> login_answer(Answer response) {
   auto answer = decode_conack(response.payload);
   if (!answer) return std::nullopt;
@@ -134,7 +134,8 @@ std::optional<Event> decode_event(Edition edition, ByteView frame, bool login) {
     if (tag == 8) {
       id = field.get_uint64();
     } else if (edition == Edition::kV1 && tag == 2) {
-      constexpr Body kKinds[] = {Body::kConnect, Body::kDisconnect, Body::kRequest, Body::kResponse};
+      constexpr Body kKinds[] = {Body::kConnect, Body::kDisconnect, Body::kRequest,
+                                 Body::kResponse};
       const std::int32_t command = field.get_enum();
       kind = command >= 0 && command < 4 ? kKinds[command] : Body::kNone;
     } else if (edition == Edition::kV1 && tag == 3) {

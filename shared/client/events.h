@@ -1,8 +1,8 @@
 // What a server sends, decoded: one Event per frame, and the results inside (PROTOCOL.md sections 2
 // and 3). Values, so that they may be kept.
 //
-// Codes   A number that this build does not know comes as kFail, kNormal: newer servers may have more.
-// Errors  Nothing (std::nullopt): the bytes are not what they should be.
+// Codes   A number that this build does not know comes as kFail or kNormal: a newer server may send
+// it. Errors  Nothing (std::nullopt): the bytes are not what they should be.
 #pragma once
 
 #include <cstdint>
@@ -59,8 +59,8 @@ struct Farewell {  // Disconnect
 
 using Event = std::variant<Heartbeat, LoginAnswer, Answer, Push, Farewell>;
 
-// One frame without its prefix. `login`: a login is under way, so the envelope edition's Response is
-// its answer.
+// One frame without its prefix. `login`: a login is under way, so the envelope edition's Response
+// is its answer.
 std::optional<Event> decode_event(Edition edition, ByteView frame, bool login);
 
 // ---- inside pushes and answers ----

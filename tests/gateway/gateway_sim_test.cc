@@ -72,12 +72,15 @@ class World {
       if (!client.gone) leave(client, prng_.chance(80));
     }
     world_.io.faults() = {};
-    for (int turn = 0; turn < 400; ++turn) {
+    int quiet_turns = 0;
+    for (int turn = 0; turn < 4000 && quiet_turns < 20; ++turn) {
+      if (world_.gateway->connection_count() == 0) ++quiet_turns;
       workers_act(100, 100);
       world_.advance(50);
       world_.turn();
       read_clients();
     }
+    for (int i = 0; i < 40; ++i) read_clients();  // each reads now and then
     check_end();
   }
 
@@ -402,7 +405,6 @@ class World {
   // ---- the end ----
 
   void check_end() {
-    if (std::getenv("DBG")) fprintf(stderr, "mem max %lu used %zu conns %u inflight %u workers %u\n", (unsigned long)world_.config.send_memory_bytes, world_.gateway->memory_bytes(), world_.gateway->connection_count(), world_.config.max_inflight, world_.config.workers);
     CHECK(world_.gateway->connection_count() == 0);
     CHECK(world_.gateway->memory_bytes() == 0);
     CHECK_FALSE(world_.gateway->has_work());

@@ -2,10 +2,12 @@
 // to and syncs WAL, tables and manifest.
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "logic/commit_floor.h"
 #include "logic/store_rocks.h"
@@ -110,12 +112,12 @@ bool fill_disk_at(std::uint64_t nth, Ending ending, int& failed_writes) {
     files.arm({});
     if (ending == Ending::kResume) {
       for (int at = 0; at < 5; ++at) {
-        // A flush in the background may find the disk full later than the last write did, and fail
-        // the first resume.
+        // A flush in the background may find the disk full later than the last write did.
         int tries = 0;
         while ((status = oracle.write_next(store, "second")) == StoreStatus::kNoSpace) {
-          REQUIRE(++tries < 100);
+          REQUIRE(++tries < 500);
           REQUIRE(store.sync() != StoreStatus::kIoError);
+          std::this_thread::sleep_for(std::chrono::milliseconds(10));
         }
         REQUIRE(status == StoreStatus::kOk);
       }
@@ -123,7 +125,10 @@ bool fill_disk_at(std::uint64_t nth, Ending ending, int& failed_writes) {
       unknown = false;
     } else if (ending == Ending::kCrashInResume) {
       files.arm({.op = FaultFiles::Op::kAny, .nth = 1 + nth % 23, .stays = true});
-      store.sync();
+      // As the committer does, until the flush that failed is over.
+      for (int tries = 0; tries < 500 && store.sync() == StoreStatus::kNoSpace; ++tries) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
     }
     // Nothing that closing does may help.
     files.arm({.op = FaultFiles::Op::kAny, .nth = 1, .stays = true});

@@ -1,100 +1,25 @@
-// The client library against a fake server on a socketpair: what it writes decodes with the server's
-// own codec, what the server's encoder writes it reads, in both editions.
+// The client library against a fake server on a socketpair: what it writes decodes with the
+// server's own codec, what the server's encoder writes it reads, in both editions.
 #include "shared/client/client.h"
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "shared/command.h"
 #include "shared/encode.h"
-#include "shared/frame.h"
 #include "shared/payload.h"
 #include "shared/results.h"
+#include "tests/shared/fake_server.h"
 
 namespace ims::client {
 namespace {
 
 using namespace std::chrono_literals;
-
-// The server's end: frames in, frames out.
-class FakeServer {
- public:
-  explicit FakeServer(int fd) : fd_(fd) {}
-  ~FakeServer() { hang_up(); }
-
-  void hang_up() {
-    if (fd_ >= 0) close(fd_);
-    fd_ = -1;
-  }
-
-  // The next frame's payload.
-  std::string take_frame() {
-    while (true) {
-      const FrameResult frame = next_frame(as_bytes(in_), 1u << 20);
-      if (frame.status == FrameStatus::kFrame) {
-        std::string payload(as_text(frame.payload));
-        in_.erase(0, frame.consumed_bytes);
-        return payload;
-      }
-      REQUIRE(frame.status == FrameStatus::kNeedMore);
-      char room[4096];
-      const ssize_t got = recv(fd_, room, sizeof room, 0);
-      REQUIRE(got > 0);
-      in_.append(room, static_cast<std::size_t>(got));
-    }
-  }
-
-  void send_bytes(std::string_view bytes) {
-    REQUIRE(send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
-            static_cast<ssize_t>(bytes.size()));
-  }
-  void send_conack(Outer outer, std::uint64_t id, const ConAckFields& fields) {
-    std::vector<std::byte> frame(conack_frame_bytes(outer, id, fields));
-    write_conack_frame(frame.data(), outer, id, fields);
-    send_bytes(as_text(frame));
-  }
-  void send_response(Outer outer, std::uint64_t id, const ResponseFields& fields) {
-    std::vector<std::byte> frame(response_frame_bytes(outer, id, fields));
-    write_response_frame(frame.data(), outer, id, fields);
-    send_bytes(as_text(frame));
-  }
-  void send_push(Outer outer, ByteView body) {
-    std::vector<std::byte> frame(outer_frame_bytes(outer, ServerFrame::kRequest, 0, body.size()));
-    write_outer_frame(frame.data(), outer, ServerFrame::kRequest, 0, body);
-    send_bytes(as_text(frame));
-  }
-  void send_disconnect(Outer outer, const DisconnectFields& fields) {
-    std::vector<std::byte> frame(disconnect_frame_bytes(outer, fields));
-    write_disconnect_frame(frame.data(), outer, fields);
-    send_bytes(as_text(frame));
-  }
-
- private:
-  int fd_;
-  std::string in_;
-};
-
-struct Pair {
-  explicit Pair(Wire wire) : ends(make()), server(ends[0]), client(ends[1], wire) {}
-  static std::array<int, 2> make() {
-    std::array<int, 2> made{};
-    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, made.data()) == 0);
-    return made;
-  }
-  std::array<int, 2> ends;
-  FakeServer server;
-  Client client;
-};
-
-const Wire kWires[] = {kEnvelope, kTyped};
-Outer outer_of(Wire wire) { return {wire.edition, wire.version}; }
 
 template <typename T>
 T expect_event(Client& client) {
@@ -114,7 +39,8 @@ ClientError::Kind error_of_poll(Client& client) {
   return ClientError::Kind::kTimeout;
 }
 
-TEST_CASE("login: the frame's first bytes choose the edition, every field arrives, the answer is read") {
+TEST_CASE(
+    "login: the frame's first bytes choose the edition, every field arrives, the answer is read") {
   for (const Wire wire : kWires) {
     CAPTURE(wire.version);
     Pair pair(wire);
@@ -213,7 +139,8 @@ TEST_CASE("requests: every kind decodes with the server's codec; ids ascend, an 
     take();
     CHECK_FALSE(request.offline);
 
-    CHECK(client.send_group({GroupOp::kCreate, "g", {"a", "b"}, "Name", Role::kAdmin, true, "c", 7}) ==
+    CHECK(client.send_group(
+              {GroupOp::kCreate, "g", {"a", "b"}, "Name", Role::kAdmin, true, "c", 7}) ==
           first + 2);
     take();
     GroupRequestView group;
@@ -433,7 +360,8 @@ TEST_CASE("sending: while the server takes nothing, what it sends is read and ke
     }
     for (int i = 0; i < kMessages; ++i) pair.server.take_frame();
   });
-  for (int i = 0; i < kMessages; ++i) pair.client.send_message({.payload = large, .to = "bob"}, true);
+  for (int i = 0; i < kMessages; ++i)
+    pair.client.send_message({.payload = large, .to = "bob"}, true);
   for (std::uint64_t id = 1; id <= kMessages; ++id) {
     CHECK(expect_event<Answer>(pair.client).id == id);
   }

@@ -71,10 +71,12 @@ std::uint64_t Model::compose(int session, const TimelineName& to, bool offline, 
 }
 
 void Model::sent(int session, std::uint64_t token) {
+  tell(session, messages_.at(token).to, "sends message", token, messages_.at(token).offline);
   messages_.at(token).attempts.push_back(session);
 }
 
 void Model::sent_group(int session, const TimelineName& group, int op) {
+  tell(session, group, "asks for group op", static_cast<std::uint64_t>(op));
   sessions_[static_cast<std::size_t>(session)].group_ops.insert({group, op});
 }
 
@@ -97,6 +99,8 @@ void Model::logged_in(int session, const ConAck& answer) {
 
 void Model::answered(int session, std::uint64_t token, const Response& response) {
   Message& message = messages_.at(token);
+  tell(session, message.to, "is answered message", token, response.code());
+  if (response.seq() != 0) tell(session, message.to, "... with seq", response.seq());
   const std::string where = "answer to message " + std::to_string(token) + ": ";
   if (response.code() != 0) {
     ++message.refused;
@@ -128,6 +132,8 @@ void Model::answered(int session, std::uint64_t token, const Response& response)
 
 void Model::answered_group(int session, const TimelineName& group, int op,
                            const Response& response) {
+  tell(session, group, "is answered group op", static_cast<std::uint64_t>(op), response.code());
+  if (response.seq() != 0) tell(session, group, "... with seq", response.seq());
   if (response.code() != 0 || response.seq() == 0) return;
   events_ok_.emplace_back(group, response.seq(), this->session(session).user, op,
                           response.time_ms());
@@ -244,7 +250,19 @@ void Model::crashed(bool after_failed_write) {
   hiccup();
 }
 
+void Model::tell(int session, const TimelineName& timeline, const char* what, std::uint64_t number,
+                 std::int64_t more) const {
+  if (!trace_) return;
+  const Session& who = this->session(session);
+  trace_("session " + std::to_string(session) + " " + std::to_string(who.tenant) + "@" + who.user +
+         "/" + who.device + (who.explicit_mode ? " explicit " : " auto ") + timeline.text() + " " +
+         what + " " + std::to_string(number) + " " + std::to_string(more));
+}
+
 void Model::log(int session, Entry entry) {
+  static constexpr const char* kNames[] = {"login, cursor", "push",     "acks", "ack ok",
+                                           "hiccup",        "complete", "all delivered"};
+  tell(session, entry.timeline, kNames[static_cast<int>(entry.kind)], entry.seq);
   const Session& who = this->session(session);
   logs_[{who.tenant, who.user}].push_back(std::move(entry));
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -58,7 +59,9 @@ using Truth = std::map<TimelineName, std::map<std::uint64_t, Row>>;
 
 class Model {
  public:
-  explicit Model(std::uint32_t push_window) : push_window_(push_window) {}
+  // `trace`: is told what the model hears, for replays; may be empty.
+  Model(std::uint32_t push_window, std::function<void(const std::string&)> trace)
+      : push_window_(push_window), trace_(std::move(trace)) {}
 
   struct Session {
     int tenant = 0;
@@ -117,6 +120,7 @@ class Model {
   // All is quiet, every device was complete and has ended: nothing is owed any more.
   void all_delivered() { log_all({Entry::Kind::kDelivered, -1, {}, 0}); }
 
+  bool has_members(const TimelineName& group) const { return members_.contains(group); }
   void finish(const Truth& truth);
   std::size_t rows_seen() const { return seen_.size(); }
 
@@ -143,6 +147,8 @@ class Model {
 
   void see(const TimelineName& timeline, std::uint64_t seq, const Row& row);
   void log(int session, Entry entry);
+  void tell(int session, const TimelineName& timeline, const char* what, std::uint64_t number,
+            std::int64_t more = 0) const;
   void log_all(const Entry& entry);
   void check_rows(const Truth& truth);
   void check_messages(const Truth& truth) const;
@@ -159,6 +165,7 @@ class Model {
                          std::uint64_t& join) const;
 
   const std::uint32_t push_window_;
+  const std::function<void(const std::string&)> trace_;
   std::vector<Session> sessions_;
   std::map<std::uint64_t, Message> messages_;
   std::map<std::pair<TimelineName, std::uint64_t>, Row> seen_;

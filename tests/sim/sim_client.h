@@ -122,6 +122,7 @@ class SimClient {
   std::uint64_t inbox_seq_ = 0;
   int heartbeats_due_ = 0;
   int disconnect_ = -1;           // the code, once it came
+  int refused_ = 0;               // the login answer's code
   bool answered_login_ = false;
   bool logged_in_ = false;
   bool leaving_ = false;          // said Disconnect, or closed its side

@@ -49,6 +49,7 @@ class SimServer {
   test::SimIo& io(std::size_t gateway) { return *gateways_[gateway].io; }
   void begin_shutdown(Now now);
   bool drained() const;
+  bool failed() const { return committer_->failed(); }
   // Nothing is pending anywhere.
   bool quiet();
   // No connection, no session.

@@ -1,0 +1,45 @@
+// The byte strings behind a kMessage record, found once per request.
+//
+// Lifetime  Views into the record.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "shared/encode.h"
+#include "shared/records.h"
+
+namespace ims::logic {
+
+struct MessageParts {
+  std::string_view from;
+  std::string_view device;
+  std::string_view target;
+  ByteView client_id;
+  ByteView payload;
+
+  explicit MessageParts(const RequestRecord& record) {
+    RecordTail tail(record);
+    from = tail.take_text(record.from_bytes);
+    device = tail.take_text(record.device_bytes);
+    target = tail.take_text(record.target_bytes);
+    client_id = tail.take(record.client_id_bytes);
+    payload = tail.take(record.payload_bytes);
+  }
+
+  // What is pushed, with what the server says about it.
+  MessageFields fields(const RequestRecord& record, std::uint64_t seq, std::int64_t time_ms) const {
+    MessageFields fields;
+    fields.type = record.type;
+    fields.payload = payload;
+    fields.from = from;
+    ((record.header.flags & kFlagToGroup) != 0 ? fields.group : fields.to) = target;
+    fields.client_id = client_id;
+    fields.seq = seq;
+    fields.time_ms = time_ms;
+    fields.device = device;
+    return fields;
+  }
+};
+
+}  // namespace ims::logic

@@ -1,0 +1,185 @@
+// What the world's clients do (sim_world.h).
+#include <algorithm>
+
+#include "logic/jwt.h"
+#include "tests/sim/sim_world.h"
+
+namespace ims::sim {
+namespace {
+
+constexpr std::size_t kClientsMax = 12;
+constexpr std::size_t kPendingMax = 10;
+constexpr const char* kDevices[] = {"", "phone", "desk"};
+
+std::string token_for(int tenant, const std::string& user, std::int64_t wall_ms) {
+  return logic::sign_jwt_hs256("secret" + std::to_string(tenant),
+                               {.user = user, .exp_s = wall_ms / 1000 + 1'000'000});
+}
+
+}  // namespace
+
+SimClient* SimWorld::connect(const Device& device, bool send_only) {
+  const auto& [tenant, user, name] = device;
+  ClientOptions options;
+  options.tenant = tenant;
+  options.user = user;
+  options.device = name;
+  options.envelope = prng_.chance(50);
+  options.explicit_mode = prng_.chance(50);
+  options.send_only = send_only;
+  options.without_ids = prng_.chance(15);
+  options.forges = prng_.chance(30);
+  options.window_bytes = weather_.window_bytes_min;
+  options.frame_bytes_max = config_.max_frame_bytes;
+  const std::size_t gateway = prng_.below(server_->gateway_count());
+  clients_.push_back({std::make_unique<SimClient>(*model_, server_->io(gateway), options), gateway});
+  SimClient& client = *clients_.back().client;
+  const bool wrong = prng_.chance(2) && steps_ < 1000;
+  client.connect(token_for(wrong ? 1 - tenant : tenant, user, now_.wall_ms));
+  if (!send_only && !wrong) devices_.insert(device);
+  ++tally_["connections"];
+  return &client;
+}
+
+void SimWorld::connect_somebody() {
+  const Device device{static_cast<int>(prng_.below(2)), random_user(),
+                      kDevices[prng_.below(std::size(kDevices))]};
+  SimClient& client = *connect(device, prng_.chance(10));
+  if (!prng_.chance(20)) return;
+  // A short connection, or an eager one: requests before the login is answered.
+  for (std::uint64_t n = prng_.below(4); n > 0; --n) send_message(client);
+  if (prng_.chance(50)) client.leave();
+}
+
+void SimWorld::client_actions() {
+  if (clients_.size() < kClientsMax && prng_.chance(clients_.size() < 4 ? 50 : 8)) {
+    connect_somebody();
+  }
+  for (Client& entry : clients_) {
+    SimClient& client = *entry.client;
+    if (client.over()) continue;
+    if (prng_.chance(weather_.client_read_percent)) client.read();
+    if (client.over()) continue;
+    if (permille(weather_.reset_permille)) {
+      client.took();
+      client.reset();
+      continue;
+    }
+    if (client.takes_requests() && prng_.chance(15)) act(client);
+  }
+  bury_the_dead();
+}
+
+void SimWorld::act(SimClient& client) {
+  if (client.options().explicit_mode && prng_.chance(60)) acknowledge(client, false);
+  if (client.pending() >= kPendingMax) return;
+  const std::uint64_t roll = prng_.below(100);
+  if (roll < 60) {
+    // Bursts fill windows, queues and rings.
+    for (std::uint64_t n = prng_.chance(10) ? prng_.below(12) : 1; n > 0; --n) send_message(client);
+  } else if (roll < 67) {
+    send_repeat(client);
+  } else if (roll < 85) {
+    send_group_request(client);
+  } else if (roll < 92) {
+    send_sync(client);
+  } else if (roll < 97) {
+    client.send_heartbeat();
+  } else if (roll < 99) {
+    client.leave();
+  } else {
+    client.half_close();
+  }
+}
+
+void SimWorld::send_message(SimClient& client) {
+  const bool group = prng_.chance(40);
+  TimelineName to{client.options().tenant, group, group ? random_group() : random_user()};
+  if (prng_.chance(2)) to.name = "nobody";
+  const bool offline = prng_.chance(75);
+  const std::string client_id =
+      prng_.chance(60) ? "c" + std::to_string(++client_ids_) : std::string();
+  const std::uint64_t token =
+      model_->compose(client.session(), to, offline, static_cast<int>(prng_.below(7)), client_id,
+                      prng_.below(weather_.payload_bytes_max));
+  client.send_message(token);
+  ++tally_["messages"];
+}
+
+// As a client does that never heard whether its message was stored.
+void SimWorld::send_repeat(SimClient& client) {
+  auto& open = repeats_[{client.options().tenant, client.options().user}];
+  if (open.empty()) return;
+  const std::uint64_t token = open[prng_.below(open.size())];
+  client.send_message(token);
+  if (open.size() > 20) open.pop_front();
+  ++tally_["repeats"];
+}
+
+void SimWorld::send_group_request(SimClient& client) {
+  GroupRequest request;
+  request.set_group(random_group());
+  const auto op = one_of({GroupRequest::CREATE, GroupRequest::CREATE, GroupRequest::INVITE,
+                          GroupRequest::INVITE, GroupRequest::INVITE, GroupRequest::JOIN,
+                          GroupRequest::JOIN, GroupRequest::JOIN, GroupRequest::LEAVE,
+                          GroupRequest::KICK, GroupRequest::SET_ROLE, GroupRequest::RENAME,
+                          GroupRequest::MUTE, GroupRequest::UNMUTE, GroupRequest::INFO,
+                          GroupRequest::DISMISS});
+  if (op == GroupRequest::DISMISS && !prng_.chance(10)) return;
+  request.set_op(op);
+  if (op == GroupRequest::CREATE) {
+    request.set_open(prng_.chance(70));
+    request.set_name("n");
+  }
+  if (op == GroupRequest::RENAME) request.set_name("n" + std::to_string(prng_.below(5)));
+  if (op == GroupRequest::SET_ROLE) {
+    request.set_role(static_cast<GroupRequest::Role>(prng_.below(3)));
+  }
+  const bool needs_users = op == GroupRequest::INVITE || op == GroupRequest::KICK ||
+                           op == GroupRequest::SET_ROLE || op == GroupRequest::MUTE ||
+                           op == GroupRequest::UNMUTE;
+  if (needs_users || op == GroupRequest::CREATE) {
+    for (std::uint64_t n = prng_.below(3) + (needs_users ? 1 : 0); n > 0; --n) {
+      request.add_users(random_user());
+    }
+  }
+  client.send_group(request);
+  ++tally_["group requests"];
+}
+
+void SimWorld::send_sync(SimClient& client) {
+  const bool group = prng_.chance(50);
+  const TimelineName timeline{client.options().tenant, group,
+                              group ? random_group() : client.options().user};
+  SyncRequest sync;
+  sync.set_limit(static_cast<std::uint32_t>(prng_.below(30)));
+  if (prng_.chance(30)) {
+    sync.set_before_seq(1 + prng_.below(60));
+  } else {
+    sync.set_after_seq(prng_.below(40));
+  }
+  client.send_sync(timeline, sync);
+}
+
+// `surely`: everything that it read. Else one timeline, now and then less than it read.
+void SimWorld::acknowledge(SimClient& client, bool surely) {
+  for (const auto& [timeline, newest] : client.newest()) {
+    if (client.acked(timeline) || (!surely && prng_.chance(50))) continue;
+    const std::uint64_t back = surely ? 0 : prng_.below(3);
+    client.send_ack(timeline, newest > back ? newest - back : newest,
+                    surely || prng_.chance(50));
+  }
+}
+
+// Who is over leaves behind the messages of which it never heard that they were stored.
+void SimWorld::bury_the_dead() {
+  for (Client& entry : clients_) {
+    SimClient& client = *entry.client;
+    if (!client.over()) continue;
+    auto& open = repeats_[{client.options().tenant, client.options().user}];
+    for (const std::uint64_t token : client.unanswered()) open.push_back(token);
+  }
+  std::erase_if(clients_, [](const Client& entry) { return entry.client->over(); });
+}
+
+}  // namespace ims::sim
