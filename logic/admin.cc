@@ -1,5 +1,5 @@
-// The operator's commands at a worker, in order of arrival. One that needs the store waits for it, and
-// is done once what it changed is durable.
+// The operator's commands at a worker, in order of arrival. One that needs the store waits for it,
+// and is done once what it changed is durable.
 
 #include "logic/worker.h"
 

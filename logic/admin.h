@@ -16,11 +16,11 @@ namespace ims::logic {
 
 struct AdminCommand {
   enum class Kind : std::uint8_t {
-    kPutTenant,     // every worker: use it from now on (the row is in `row`; `persist` on one worker)
+    kPutTenant,     // every worker: use it from now on (its row: `row`; `persist` on one worker)
     kRemoveTenant,  // every worker: forget it, end its sessions
-    kUserAdd,       // the user's owner: create, and set a password where `password_hash` is not empty
+    kUserAdd,       // the user's owner: create, and set a password where there is a hash
     kUserPassword,  // the user's owner: set `password_hash`; NOT_FOUND where there is no such user
-    kUserRemove,    // the user's owner: remove the password, end sessions; tokens stay valid until exp
+    kUserRemove,    // the user's owner: remove the password, end sessions; tokens hold until exp
     kUserKick,      // the user's owner: end the sessions
     kQuiet,         // every worker: answer once everything before it is durable
   };

@@ -1,7 +1,7 @@
 // One commit's worth of a worker's changes, with what has to happen once it is durable.
 //
-// Ownership  The worker's pool. The committer has the CommitBatch part from submission to result and
-//            never looks at `effects` and `arena`.
+// Ownership  The worker's pool. The committer has the CommitBatch part from submission to result
+//            and never looks at `effects` and `arena`.
 // Order      Effects are released in the order in which they were added, batches in the order of
 //            submission: so per timeline seqs are pushed ascending.
 #pragma once

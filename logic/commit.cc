@@ -164,8 +164,8 @@ void Worker::release_effect(Batch& batch, const Effect& effect) {
 
       answer(effect.requester, effect.code, {}, effect.seq, effect.time_ms, payload);
       if (effect.dedupe_bytes != 0) {
-        const auto it =
-            pending_dedupe_.find(std::string(arena.substr(effect.dedupe_offset, effect.dedupe_bytes)));
+        const auto it = pending_dedupe_.find(
+            std::string(arena.substr(effect.dedupe_offset, effect.dedupe_bytes)));
         if (it != pending_dedupe_.end()) {
           for (const Requester& waiter : it->second.waiters) {
             answer(waiter, Code::kOk, {}, effect.seq, effect.time_ms, {}, true);
@@ -212,10 +212,11 @@ void Worker::release_effect(Batch& batch, const Effect& effect) {
   }
 }
 
-// ---- failure -------------------------------------------------------------------------------------
+// ---- failure ------------------------------------------------------------------------------------
 
-// `first` failed. Everything submitted behind it will fail too (same epoch), and what is open builds on
-// it: all of it is refused now, in order; what the committer still returns of it is ignored.
+// `first` failed. Everything submitted behind it will fail too (same epoch), and what is open
+// builds on it: all of it is refused now, in order; what the committer still returns of it is
+// ignored.
 void Worker::fail_pending(Batch& first) {
   counters_.add(Counter::kCommitFailures);
   fail_batch(first);
@@ -293,8 +294,8 @@ void Worker::fail_batch(Batch& batch) {
   }
 }
 
-// What was pending is forgotten: timelines go on from their durable head; groups and memberships are
-// read again. first_seq knowledge stays: rows only ever leave at that end.
+// What was pending is forgotten: timelines go on from their durable head; groups and memberships
+// are read again. first_seq knowledge stays: rows only ever leave at that end.
 void Worker::drop_pending_state(Batch& batch) {
   for (Entity* owner : batch.heads) {
     const bool is_user = owner->kind == NameKind::kUser;

@@ -10,7 +10,7 @@ namespace ims::logic {
 namespace {
 
 constexpr std::uint32_t kPagesPerTurnMax = 32;   // catch-up pages of all sessions in one turn
-constexpr std::size_t kSkipsPerSessionMax = 4096;  // 64 KiB of ranges; more waits for acknowledgements
+constexpr std::size_t kSkipsPerSessionMax = 4096;  // 64 KiB of ranges; more waits for ACKs
 
 std::size_t queued_bytes(std::size_t body_bytes) { return body_bytes + kOuterHeaderBytesMax; }
 
@@ -21,7 +21,7 @@ Session* Worker::find_session(ConnectionId connection) {
   return it == sessions_.end() ? nullptr : it->second.get();
 }
 
-// ---- the window ----------------------------------------------------------------------------------
+// ---- the window ---------------------------------------------------------------------------------
 
 std::uint64_t Worker::feed_head(const Session& session, const Feed& feed) const {
   if (feed.end_seq != 0) return feed.end_seq;
@@ -60,7 +60,7 @@ void Worker::hand(Session& session, std::uint32_t feed_index, std::uint64_t seq,
   counters_.add(Counter::kRowsPushed);
 }
 
-// ---- live ----------------------------------------------------------------------------------------
+// ---- live ---------------------------------------------------------------------------------------
 
 // Collects the session for push_row() if it is LIVE and has room; else it catches up later.
 void Worker::consider_live(Session& session, std::uint32_t feed_index, std::uint64_t seq,
@@ -119,7 +119,8 @@ void Worker::push_row(std::uint64_t seq, std::string_view body, std::uint64_t st
   }
 }
 
-// Not stored, encoded straight into the ring: to the sessions collected in fan_, dropped for those whose gateway has no room.
+// Not stored, encoded straight into the ring: to the sessions collected in fan_, dropped for those
+// whose gateway has no room.
 void Worker::relay(const MessageFields& fields, std::uint64_t stamp) {
   const std::size_t bytes = message_bytes(fields);
   relay_with(push_bytes(RequestType::kMessage, bytes), stamp,
@@ -161,7 +162,7 @@ void Worker::relay_with(std::size_t body_bytes, std::uint64_t stamp, Write write
   }
 }
 
-// ---- catch-up ------------------------------------------------------------------------------------
+// ---- catch-up -----------------------------------------------------------------------------------
 
 void Worker::enqueue_pump(Session& session) {
   if (session.in_pump_queue || session.reading || session.send_only) return;
@@ -272,7 +273,7 @@ void Worker::hand_page(Session& session, std::uint32_t feed_index, const Load& p
   if (room) enqueue_pump(session);
 }
 
-// ---- what the gateway reports --------------------------------------------------------------------
+// ---- what the gateway reports -------------------------------------------------------------------
 
 void Worker::handle_session_record(ByteView bytes) {
   const auto& record = record_as<SessionRecord>(bytes);
@@ -342,6 +343,15 @@ void Worker::end_session(Session& session) {
   if (!session.send_only) {
     for (Feed& feed : session.feeds) feed.absorb_skips();
     session.feeds[0].dirty = true;  // last used: now
+    // A newer session of the device may be further already: then its cursors are the ones to keep.
+    for (Session* other : user.sessions) {
+      if (other == &session || other->send_only || other->device != session.device) continue;
+      for (Feed& mine : session.feeds) {
+        for (const Feed& theirs : other->feeds) {
+          if (theirs.timeline == mine.timeline && theirs.acked >= mine.acked) mine.dirty = false;
+        }
+      }
+    }
     flush_cursors(session);
     user.last_seen_ms = now_.wall_ms;
     touch_head(user);
@@ -357,6 +367,7 @@ void Worker::end_session(Session& session) {
         if (theirs.timeline == mine.timeline && mine.in_use && theirs.in_use &&
             mine.acked > theirs.acked) {
           theirs.advance(mine.acked);
+          mark_dirty(*other, theirs);
         }
       }
     }
@@ -373,7 +384,7 @@ void Worker::end_session(Session& session) {
   counters_.set(Counter::kSessions, sessions_.size());
 }
 
-// ---- cursors -------------------------------------------------------------------------------------
+// ---- cursors ------------------------------------------------------------------------------------
 
 void Worker::mark_dirty(Session& session, Feed& feed) {
   feed.dirty = true;

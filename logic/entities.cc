@@ -1,5 +1,5 @@
-// The cache of users and groups: found by name, loaded on demand, requests parked meanwhile, evicted
-// by CLOCK when nothing pins them and the budget (state_cache_bytes) is spent.
+// The cache of users and groups: found by name, loaded on demand, requests parked meanwhile,
+// evicted by CLOCK when nothing pins them and the budget (state_cache_bytes) is spent.
 
 #include <algorithm>
 
@@ -130,7 +130,7 @@ std::uint64_t Worker::next_id() {
          (std::uint64_t{ports_.index} << 32) | (++id_counter_ & 0xffff'ffff);
 }
 
-// ---- parking -------------------------------------------------------------------------------------
+// ---- parking ------------------------------------------------------------------------------------
 
 void Worker::park(Entity& entity, ByteView record) {
   counters_.add(Counter::kParked);
@@ -183,7 +183,7 @@ void Worker::replay(Entity& entity) {
   replaying_ = outer;
 }
 
-// ---- loading -------------------------------------------------------------------------------------
+// ---- loading ------------------------------------------------------------------------------------
 
 bool Worker::ensure_loaded(Entity& entity, ByteView record) {
   if (must_wait(entity, record)) return false;
@@ -297,7 +297,8 @@ void Worker::start_load(Load* load) {
   }
 }
 
-// A read that must see every change submitted so far: after the last batch that is not yet released.
+// A read that must see every change submitted so far: after the last batch that is not yet
+// released.
 void Worker::start_load_quiet(Load* load) {
   Batch* last = open_;
   if (last == nullptr && !in_flight_.empty()) last = in_flight_.back();
@@ -362,8 +363,8 @@ void Worker::adopt(Entity& entity, const Load& load) {
   }
 }
 
-// A user that an operator or a valid token brings into being, in the open batch. A removed one comes
-// back as it was.
+// A user that an operator or a valid token brings into being, in the open batch. A removed one
+// comes back as it was.
 void Worker::create_user(User& user) {
   if (!user.id) {
     user.id = UserId{next_id()};

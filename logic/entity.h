@@ -1,7 +1,8 @@
 // Users and groups as their owner keeps them in memory: a cache over the store, loaded on demand.
 //
 //              find                    load done
-//   (nothing) ──────▶ kNew, reading ──────────────▶ kReady | kAbsent ──▶ evicted when unpinned, CLOCK
+//   (nothing) ──────▶ kNew, reading ──────────────▶ kReady | kAbsent ──▶ evicted when unpinned,
+//   CLOCK
 //
 // Ownership  The one worker that owns the name's partition. Pointers stay valid while pins > 0, and
 //            within a turn.

@@ -1,6 +1,7 @@
 // Questions between owners: does a user exist and may it join one more group; may a session's user
 // acknowledge that row of a group. At most kExchangesMax are open at a worker, 5 s each, then the
-// request is answered UNAVAILABLE. Promised places end with the effect that uses them, or after 5 s.
+// request is answered UNAVAILABLE. Promised places end with the effect that uses them, or after 5
+// s.
 
 #include <algorithm>
 
@@ -13,7 +14,7 @@ constexpr std::size_t kExchangesMax = 256;
 
 }  // namespace
 
-// ---- users, for CREATE, INVITE and JOIN ----------------------------------------------------------
+// ---- users, for CREATE, INVITE and JOIN ---------------------------------------------------------
 
 void Worker::ask_users(Group& group, std::span<const std::string_view> users,
                        const RequestRecord& record) {
@@ -160,7 +161,7 @@ void Worker::expire_exchanges() {
   }
 }
 
-// ---- acknowledgements ----------------------------------------------------------------------------
+// ---- acknowledgements ---------------------------------------------------------------------------
 
 void Worker::ask_ack(const RequestRecord& record, std::string_view group) {
   if (ack_exchanges_.size() >= kExchangesMax) {

@@ -1,8 +1,8 @@
-// The end of a group's memberships after DISMISS, in pages: each page erases member rows and sets the
-// members' mine rows through the outbox, in one batch.
+// The end of a group's memberships after DISMISS, in pages: each page erases member rows and sets
+// the members' mine rows through the outbox, in one batch.
 //
-//   kMeta 'x' P N name -> the outbox row's form of the end; exists until the last member is done, so
-//   that a crash in between is taken up at the next start
+//   kMeta 'x' P N name -> the outbox row's form of the end; exists until the last member is done,
+//   so that a crash in between is taken up at the next start
 
 #include "logic/worker.h"
 

@@ -1,4 +1,5 @@
-// What every change of a group ends in: member rows, the event row, and the answer that waits for it.
+// What every change of a group ends in: member rows, the event row, and the answer that waits for
+// it.
 
 #include "logic/group_call.h"
 #include "logic/worker.h"
@@ -16,7 +17,8 @@ void Worker::set_member(Group& group, std::string_view user, const Member& membe
   group.members[std::string(user)] = member;
 }
 
-// The push of the event must fit a frame: its users came in one, but its other fields may be longer.
+// The push of the event must fit a frame: its users came in one, but its other fields may be
+// longer.
 bool Worker::event_fits(const GroupCall& call, std::span<const std::string_view> users) const {
   GroupEventFields fields;
   fields.op = call.op;
@@ -39,8 +41,8 @@ void Worker::add_result_member(const MemberFields& member) {
   }
 }
 
-// The event row behind the changes of this request, all in the open batch; `result_` holds the members
-// that the answer names.
+// The event row behind the changes of this request, all in the open batch; `result_` holds the
+// members that the answer names.
 void Worker::group_event(const RequestRecord& record, Group& group, const GroupCall& call,
                          std::span<const std::string_view> users, std::uint64_t seq,
                          std::int64_t time_ms) {

@@ -1,7 +1,9 @@
-// ACK: moves a device's cursor, cumulative. Answered once the cursor is durable (id 0: not answered).
+// ACK: moves a device's cursor, cumulative. Answered once the cursor is durable (id 0: not
+// answered).
 //
 //   runs on   the owner of the session's user
-//   asks      the group's owner where seq is above the heard head, or the group is none of the session's
+//   asks      the group's owner where seq is above the heard head, or the group is none of the
+//             session's
 
 #include "logic/worker.h"
 

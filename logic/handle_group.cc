@@ -109,7 +109,7 @@ bool Worker::group_operation(const RequestRecord& record, Group& group, const Gr
   IMS_ASSERT(false);
 }
 
-// ---- becoming a member ---------------------------------------------------------------------------
+// ---- becoming a member --------------------------------------------------------------------------
 
 bool Worker::group_create(const RequestRecord& record, Group& group, const GroupCall& call) {
   const Requester to = requester_of(record);
@@ -225,7 +225,7 @@ void Worker::add_members(const RequestRecord& record, Group& group, const GroupC
   group_event(record, group, call, added, seq, time_ms);
 }
 
-// ---- ceasing to be one ---------------------------------------------------------------------------
+// ---- ceasing to be one --------------------------------------------------------------------------
 
 void Worker::remove_members(const RequestRecord& record, Group& group, const GroupCall& call,
                             std::span<const std::string_view> removed) {
@@ -268,7 +268,7 @@ void Worker::group_dismiss(const RequestRecord& record, Group& group, const Grou
   group_event(record, group, call, {}, seq, time_ms);
 }
 
-// ---- roles, mutes, name --------------------------------------------------------------------------
+// ---- roles, mutes, name -------------------------------------------------------------------------
 
 Code Worker::may_act_on(Group& group, const GroupCall& call, std::string_view user) const {
   if (user == call.from) return Code::kForbidden;

@@ -40,7 +40,7 @@ ByteView bytes_of(const LoginRecord& record) {
 
 }  // namespace
 
-// ---- credentials ---------------------------------------------------------------------------------
+// ---- credentials --------------------------------------------------------------------------------
 
 void Worker::handle_login(const LoginRecord& record) {
   const ConnectView connect = connect_of(record);
@@ -150,7 +150,7 @@ bool Worker::login_is_gone(ConnectionId connection) const {
 
 void Worker::end_login(ConnectionId connection) { logins_.erase(connection.bits); }
 
-// ---- the user ------------------------------------------------------------------------------------
+// ---- the user -----------------------------------------------------------------------------------
 
 // One login of a user at a time; messages for the user go on meanwhile. What a login read and was
 // changed since (cursors, memberships) is read again.
@@ -326,8 +326,8 @@ void Worker::finish_login(Load* load) {
   done();
 }
 
-// A further device beyond max_known_devices: the one that was not seen for longest and has no session
-// is forgotten, with all its cursors.
+// A further device beyond max_known_devices: the one that was not seen for longest and has no
+// session is forgotten, with all its cursors.
 void Worker::forget_oldest_device(User& user, const std::vector<Load::Cursor>& cursors) {
   std::size_t known = 0;
   const Load::Cursor* oldest = nullptr;
@@ -348,7 +348,7 @@ void Worker::forget_oldest_device(User& user, const std::vector<Load::Cursor>& c
   }
 }
 
-// ---- the answer ----------------------------------------------------------------------------------
+// ---- the answer ---------------------------------------------------------------------------------
 
 void Worker::send_login_answer(Session& session, const Requester& to) {
   const User& user = *session.user;

@@ -1,8 +1,8 @@
 // MESSAGE: from one user to one user, or to a group. The gateway has checked its form.
 //
 //   runs on   the recipient's or the group's owner
-//   offline   one row in the recipient's inbox or in the group's timeline; answered and pushed when it
-//             is durable
+//   offline   one row in the recipient's inbox or in the group's timeline; answered and pushed when
+//             it is durable
 //   else      relayed to who is online now, seq 0, never stored
 //   checks    dedupe; NOT_FOUND; FORBIDDEN (muted, no member); space; QUEUE_FULL: in this order
 
@@ -100,7 +100,7 @@ void Worker::store_message(const RequestRecord& record, const MessageParts& part
   effect.body_bytes = static_cast<std::uint32_t>(body_bytes);
 }
 
-// ---- dedupe --------------------------------------------------------------------------------------
+// ---- dedupe -------------------------------------------------------------------------------------
 
 bool Worker::is_duplicate(const RequestRecord& record, Entity& target, const Timeline& timeline,
                           const std::string& key, const DedupeRow& hash) {
@@ -151,7 +151,7 @@ bool Worker::is_duplicate(const RequestRecord& record, Entity& target, const Tim
   return true;
 }
 
-// ---- relay ---------------------------------------------------------------------------------------
+// ---- relay --------------------------------------------------------------------------------------
 
 void Worker::relay_to_user(const RequestRecord& record, const MessageParts& parts, User& user) {
   const Requester to = requester_of(record);

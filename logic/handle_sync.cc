@@ -15,7 +15,8 @@ namespace {
 // Outer frame, Response and its numbers around a SyncResult.
 constexpr std::size_t kAnswerOverheadBytes = 128;
 
-// Field and length in front of a row in the SyncResult; the row itself is the push's payload as it is.
+// Field and length in front of a row in the SyncResult; the row itself is the push's payload as it
+// is.
 void append_embedded(Buffer& out, std::uint8_t field, std::string_view message) {
   out.push_back(static_cast<std::byte>((field << 3) | 2));
   std::size_t bytes = message.size();

@@ -1,17 +1,17 @@
-// The records between workers. Rings of their own, one per ordered pair; a worker's records to itself
-// go through a local queue. Draining a handoff never waits for ring space.
+// The records between workers. Rings of their own, one per ordered pair; a worker's records to
+// itself go through a local queue. Draining a handoff never waits for ring space.
 //
 //   member's owner v                        group's owner g
 //     kSubscribe          ─────────────────▶  (loads the group)
 //                         ◀─────────────────  kSubscribed: head as of now
 //                         ◀─────────────────  kGroupRow: each committed row, in order of seq
-//                         ◀─────────────────  kGroupHead: rows were left out (ring was full): read the store
+//                         ◀─────────────────  kGroupHead: rows were left out (full ring)
 //                         ◀─────────────────  kGroupRelay: not stored
 //     kUnsubscribe        ─────────────────▶
 //     kAskAck             ─────────────────▶  ◀── kAckAnswer      an ACK above what v has heard
 //                         ◀─────────────────  kAskUsers           exist? room for one more group?
 //     kUsersAnswer        ─────────────────▶
-//                         ◀─────────────────  kEffect             an outbox row: a membership changed
+//                         ◀─────────────────  kEffect             an outbox row: membership changed
 //     kEffectDone         ─────────────────▶
 //
 // On one ring an effect goes before the rows that follow its event, so v never pushes a row to who

@@ -1,3 +1,4 @@
+// The bytes of keys.h, written and read back.
 #include "logic/keys.h"
 
 #include "logic/big_endian.h"

@@ -1,7 +1,7 @@
 // Keys of the store: fixed-width big-endian numbers, so that byte order is number order, and names
 // last, so that no separator can be confused.
 //
-//   P partition u16 (route.h) | N tenant u32 | T timeline u64 (a UserId or GroupId) | U user | G group
+//   P partition u16 (route.h) | N tenant u32 | T timeline u64 (a user or group) | U user | G group
 //
 //   kMeta     's' word               sys: format, identity, clock, counters of the store itself
 //             't' N                  tenant row
@@ -13,8 +13,8 @@
 //             'x' P N name           dismissal that is not done yet
 //             'o' P n                outbox row: one effect on a remote owner, n ascending
 //   kRows     P T seq                row of a timeline
-//   kCursors  P U len device T       cursor of one device in one timeline (T = U: the inbox; it exists
-//                                    exactly for known devices)
+//   kCursors  P U len device T       cursor of one device in one timeline (T = U: the inbox; it
+//                                    exists exactly for known devices)
 //   kDedupe   P T sender client_id   what a client_id was answered
 //
 // User and group ids come from one counter, so T alone names a timeline.

@@ -1,3 +1,4 @@
+// What a load reads, step by step, on the worker or on the reader (load.h).
 #include "logic/load.h"
 
 #include "shared/assert.h"

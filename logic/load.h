@@ -66,8 +66,9 @@ struct Load : ReadJob {
 // kOk, kIncomplete (kCacheOnly only), kIoError, kCorrupt. May be run again after kIncomplete.
 StoreStatus run_load(Store& store, Load& load, ReadTier tier);
 
-// Brings first_seq and first_time_ms up to date: the oldest row not older than `cutoff_ms`, or head + 1
-// where none is kept. A binary search, since time_ms ascends with seq: about 20 reads for a million.
+// Brings first_seq and first_time_ms up to date: the oldest row not older than `cutoff_ms`, or head
+// + 1 where none is kept. A binary search, since time_ms ascends with seq: about 20 reads for a
+// million.
 StoreStatus find_first_kept(Store& store, TimelineKey key, std::int64_t cutoff_ms,
                             TimelineState& state, ReadTier tier);
 

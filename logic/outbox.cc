@@ -22,7 +22,7 @@ constexpr std::size_t kEffectsUnderWayMax = 256;  // per lane
 
 }  // namespace
 
-// ---- the coordinator -----------------------------------------------------------------------------
+// ---- the coordinator ----------------------------------------------------------------------------
 
 // In the open batch, before the event's row: its effect is sent before the row is.
 void Worker::add_outbox(Group& group, std::string_view user, const MineRow& mine) {
@@ -91,7 +91,7 @@ void Worker::on_effect_done(const EffectRecord& record) {
   if (lane.sent > 0) --lane.sent;
 }
 
-// ---- the user's owner ----------------------------------------------------------------------------
+// ---- the user's owner ---------------------------------------------------------------------------
 
 void Worker::tell_effect_done(WorkerIndex to, std::uint64_t number, bool ok) {
   EffectRecord done;
@@ -105,7 +105,8 @@ void Worker::tell_effect_done(WorkerIndex to, std::uint64_t number, bool ok) {
 
 void Worker::on_effect(const EffectRecord& record) {
   AppliedEffects& applied = applied_[record.worker];
-  if (record.number <= applied.committed) return tell_effect_done(record.worker, record.number, true);
+  if (record.number <= applied.committed)
+    return tell_effect_done(record.worker, record.number, true);
   if (record.number <= applied.pending) return;  // told when its batch is durable
   RecordTail tail(record);
   const auto row = decode_outbox(tail.take_text(record.row_bytes));

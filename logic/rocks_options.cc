@@ -38,7 +38,7 @@ void RocksOptions::set_database(const StoreOptions& options,
   database.create_if_missing = true;
   database.create_missing_column_families = true;
   database.info_log = std::make_shared<RocksLogger>();
-  database.listeners = {std::move(listener)};
+  if (listener) database.listeners = {std::move(listener)};
 
   // Errors: every one stops writes (paranoid_checks); none is retried behind our back.
   database.paranoid_checks = true;

@@ -15,6 +15,7 @@
 namespace ims::logic {
 
 struct RocksOptions {
+  // `listener` may be null: nothing is written.
   RocksOptions(const StoreOptions& options, std::shared_ptr<RocksListener> listener);
 
   rocksdb::DBOptions database;

@@ -1,3 +1,4 @@
+// The bytes of rows.h, written and read back.
 #include "logic/rows.h"
 
 #define XXH_INLINE_ALL
@@ -84,7 +85,7 @@ MineRow read_mine(ValueReader& reader) {
 
 }  // namespace
 
-// ---- timeline rows -------------------------------------------------------------------------------
+// ---- timeline rows ------------------------------------------------------------------------------
 
 void append_row_header(std::string& out, std::int64_t time_ms, SessionId origin_session,
                        UserId sender, RowKind kind) {
@@ -114,7 +115,7 @@ std::string_view RowView::message() const noexcept {
   return body.substr(at + 1);
 }
 
-// ---- users and groups ----------------------------------------------------------------------------
+// ---- users and groups ---------------------------------------------------------------------------
 
 std::string encode_user(const UserRow& row) {
   std::string out(1, kVersion);
@@ -160,7 +161,7 @@ std::optional<GroupRow> decode_group(std::string_view value) {
   return row;
 }
 
-// ---- memberships ---------------------------------------------------------------------------------
+// ---- memberships --------------------------------------------------------------------------------
 
 std::string encode_member(const MemberRow& row) {
   std::string out(1, kVersion);
@@ -194,7 +195,7 @@ std::optional<MineRow> decode_mine(std::string_view value) {
   return row;
 }
 
-// ---- cursors and dedupe --------------------------------------------------------------------------
+// ---- cursors and dedupe -------------------------------------------------------------------------
 
 std::string encode_cursor(const CursorRow& row) {
   std::string out;
@@ -238,7 +239,7 @@ void hash_message(std::uint8_t type, ByteView payload, DedupeRow& row) {
   row.hash_high = hash.high64;
 }
 
-// ---- outbox --------------------------------------------------------------------------------------
+// ---- outbox -------------------------------------------------------------------------------------
 
 std::string encode_outbox(const OutboxRow& row) {
   std::string out(1, kVersion);

@@ -1,3 +1,4 @@
+// The window of a session: handed, taken, acknowledged (session.h).
 #include "logic/session.h"
 
 #include <algorithm>

@@ -9,8 +9,8 @@
 //   acked <= handed <= head           acked: the cursor; handed: the last row given to the gateway
 //                                     (or passed over: own rows, rows that retention took)
 //
-// Window     At most push_window rows are handed and not taken by the kernel, per session; in EXPLICIT
-//            mode also at most push_window pushed and not acknowledged, per timeline.
+// Window     At most push_window rows are handed and not taken by the kernel, per session; in
+//            EXPLICIT mode also at most push_window pushed and not acknowledged, per timeline.
 // Bytes      Handed and not taken: at most half of send_queue_bytes; one row always fits.
 // Owner      The worker that owns the user.
 #pragma once

@@ -3,11 +3,13 @@
 
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -15,6 +17,7 @@
 
 #include "logic/rocks_listener.h"
 #include "logic/rocks_options.h"
+#include "logic/rocks_read.h"
 #include "logic/sys_keys.h"
 #include "shared/assert.h"
 #include "shared/clock.h"
@@ -30,22 +33,6 @@ constexpr std::uint64_t kResumeSpareBytes = 4 * kMiB;
 constexpr std::chrono::seconds kResumeWait{30};
 
 rocksdb::Slice slice(std::string_view bytes) noexcept { return {bytes.data(), bytes.size()}; }
-std::string_view view(const rocksdb::Slice& slice) noexcept { return {slice.data(), slice.size()}; }
-
-StoreStatus read_status(const rocksdb::Status& status) noexcept {
-  if (status.ok()) return StoreStatus::kOk;
-  if (status.IsNotFound()) return StoreStatus::kNotFound;
-  if (status.IsIncomplete()) return StoreStatus::kIncomplete;
-  if (status.IsCorruption()) return StoreStatus::kCorrupt;
-  return StoreStatus::kIoError;
-}
-
-rocksdb::ReadOptions read_options(ReadTier tier) {
-  rocksdb::ReadOptions options;
-  options.read_tier =
-      tier == ReadTier::kCacheOnly ? rocksdb::kBlockCacheTier : rocksdb::kReadAllTier;
-  return options;
-}
 
 const std::string& make_directory(const std::string& directory) {
   std::error_code error;
@@ -309,35 +296,27 @@ StoreStatus RocksStore::compact() {
   return StoreStatus::kOk;
 }
 
+StoreStatus RocksStore::checkpoint(const std::string& directory) {
+  if (listener_->broken()) return StoreStatus::kIoError;
+  rocksdb::Checkpoint* made = nullptr;
+  rocksdb::Status status = rocksdb::Checkpoint::Create(database_.get(), &made);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  // Never a flush, however long the WAL is: one that meets a full disk would be the store's error.
+  if (status.ok()) status = checkpoint->CreateCheckpoint(directory, UINT64_MAX);
+  if (status.ok()) return StoreStatus::kOk;
+  IMS_LOG(kWarn, "store_copy_failed", {{"directory", directory}, {"error", status.ToString()}});
+  return status.IsNoSpace() ? StoreStatus::kNoSpace : StoreStatus::kIoError;
+}
+
 // ---- reading ----
 
 StoreStatus RocksStore::get(Table table, std::string_view key, std::string* value, ReadTier tier) {
-  return read_status(database_->Get(read_options(tier), handle(table), slice(key), value));
+  return rocks_get(*database_, handle(table), key, value, tier);
 }
 
 StoreStatus RocksStore::scan(Table table, std::string_view from, std::string_view to, bool reverse,
                              ReadTier tier, RowVisitor& visitor) {
-  if (from >= to) return StoreStatus::kOk;
-  const rocksdb::Slice lower = slice(from);
-  const rocksdb::Slice upper = slice(to);
-  rocksdb::ReadOptions options = read_options(tier);
-  options.iterate_lower_bound = &lower;
-  options.iterate_upper_bound = &upper;
-  const std::unique_ptr<rocksdb::Iterator> rows(database_->NewIterator(options, handle(table)));
-  if (reverse) {
-    rows->SeekToLast();
-  } else {
-    rows->Seek(lower);
-  }
-  while (rows->Valid()) {
-    if (!visitor.on_row(view(rows->key()), view(rows->value()))) return StoreStatus::kOk;
-    if (reverse) {
-      rows->Prev();
-    } else {
-      rows->Next();
-    }
-  }
-  return read_status(rows->status());
+  return rocks_scan(*database_, handle(table), from, to, reverse, tier, visitor);
 }
 
 }  // namespace ims::logic

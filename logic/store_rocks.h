@@ -60,6 +60,12 @@ class RocksStore final : public Store {
   // Moves everything into files and rewrites them all, dropping what retention lets go. Blocks.
   StoreStatus compact();
 
+  // Copies what is written by now into `directory`, which must not exist, its parent must: hard
+  // links to the files, the last WAL byte by byte (at most some hundred MiB). Any thread; writes go
+  // on meanwhile. kNoSpace and kIoError are the copy's alone, and leave none. Read it with
+  // StoreCopy.
+  StoreStatus checkpoint(const std::string& directory);
+
  private:
   void open_database(const std::string& directory);
   void check_format(const std::string& directory);

@@ -1,5 +1,5 @@
-// Groups across workers. At the member's side: hubs, which collect the local sessions of a group. At
-// the group's side: subscribers, the workers that want its rows.
+// Groups across workers. At the member's side: hubs, which collect the local sessions of a group.
+// At the group's side: subscribers, the workers that want its rows.
 //
 // A hub hears every committed row in the order of seq; where the ring had no room it hears the head
 // later and its sessions read the store. It never reads above what it heard.
@@ -10,7 +10,7 @@
 
 namespace ims::logic {
 
-// ---- the member's side ---------------------------------------------------------------------------
+// ---- the member's side --------------------------------------------------------------------------
 
 GroupHub& Worker::join_hub(GroupId id, TenantId tenant, std::string_view name) {
   auto& slot = hubs_[id.value];
@@ -122,7 +122,7 @@ void Worker::on_group_relay(const GroupRowRecord& record, std::string_view body)
   relay_body(body, record.stamp);
 }
 
-// ---- the group's side ----------------------------------------------------------------------------
+// ---- the group's side ---------------------------------------------------------------------------
 
 void Worker::on_subscribe(const SubscribeRecord& record) {
   RecordTail tail(record);

@@ -1,3 +1,4 @@
+// The turn: what comes in, in which order, and what leaves (worker.h).
 #include "logic/worker.h"
 
 #include <algorithm>
@@ -103,7 +104,7 @@ StoreStatus Worker::start() {
   return dismissals.bad ? StoreStatus::kCorrupt : StoreStatus::kOk;
 }
 
-// ---- the turn ------------------------------------------------------------------------------------
+// ---- the turn -----------------------------------------------------------------------------------
 
 bool Worker::turn(Now now) {
   now_ = now;
@@ -258,8 +259,8 @@ bool Worker::idle() {
 bool Worker::quiet() const noexcept {
   return open_ == nullptr && in_flight_.empty() && committed_.empty() && loads_in_flight_ == 0 &&
          waiting_loads_.empty() && logins_.empty() && exchanges_.empty() &&
-         ack_exchanges_.empty() && waiting_answers_.empty() && dirty_sessions_.empty() && waiting_effects_.empty() &&
-         outbox_size() == 0 && dismissals_.empty();
+         ack_exchanges_.empty() && waiting_answers_.empty() && dirty_sessions_.empty() &&
+         waiting_effects_.empty() && outbox_size() == 0 && dismissals_.empty();
 }
 
 void Worker::tick() {

@@ -1,13 +1,13 @@
-// The worker core: owns users, groups, sessions and timelines of its partitions; eats records, leaves
-// records and store batches. No socket, thread, clock or lock: now is an argument.
+// The worker core: owns users, groups, sessions and timelines of its partitions; eats records,
+// leaves records and store batches. No socket, thread, clock or lock: now is an argument.
 //
 // One turn:  committed batches ─▶ finished reads ─▶ verdicts ─▶ handoffs ─▶ requests ─▶ pages for
 //            sessions in catch-up ─▶ timers ─▶ submit the batch ─▶ publish
 //
 // Rules      Nothing that a batch holds is answered or pushed before the batch is durable.
 //            Handoffs are always drained; requests only while every answer has room.
-// Files      worker.cc the turn | commit.cc batches | answers.cc records out | entities.cc the cache |
-//            handle_*.cc one kind of request each | deliver.cc pushes and catch-up |
+// Files      worker.cc the turn | commit.cc batches | answers.cc records out | entities.cc the
+//            cache | handle_*.cc one kind of request each | deliver.cc pushes and catch-up |
 //            subscriptions.cc, outbox.cc, exchange.cc between workers | admin.cc the operator
 // Threads    One, the worker's. Everything here belongs to it.
 #pragma once
@@ -293,7 +293,8 @@ class Worker {
     std::vector<std::vector<std::string>> asked;  // by worker, in the order of the question
   };
   // Asks the users' owners; the record is dispatched again with the exchange's number in it.
-  void ask_users(Group& group, std::span<const std::string_view> users, const RequestRecord& record);
+  void ask_users(Group& group, std::span<const std::string_view> users,
+                 const RequestRecord& record);
   void on_ask_users(const UsersExchangeRecord& record);
   void on_users_answer(const UsersExchangeRecord& record);
   void run_exchange(std::uint64_t id);

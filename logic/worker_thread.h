@@ -1,5 +1,5 @@
-// The loop of a worker thread, and whom a turn wakes. With fused placement the gateway's loop runs the
-// turns instead, through FusedWorker.
+// The loop of a worker thread, and whom a turn wakes. With fused placement the gateway's loop runs
+// the turns instead, through FusedWorker.
 //
 // Sleeping  Only after a turn without work, with the flag set and every ring looked at once more
 //           (shared/wakeup.h).
@@ -58,7 +58,8 @@ inline void run_worker(Worker& worker, Wakeup& own, const WorkerPeers& peers,
       own.cancel_sleep();
       continue;
     }
-    const std::int64_t wait_ms = std::clamp<std::int64_t>(worker.next_tick_ms() - now.mono_ms, 1, 100);
+    const std::int64_t wait_ms =
+        std::clamp<std::int64_t>(worker.next_tick_ms() - now.mono_ms, 1, 100);
     if (own.kind() == Wakeup::Kind::kFutex) {
       own.sleep(static_cast<int>(wait_ms));
     } else {
