@@ -1,5 +1,6 @@
-// imsfill: a store of any size, written directly: users, and rows in their inboxes, as a server would
-// have left them. The tenant must exist (imsctl app add); no server may run over the data directory.
+// imsfill: a store of any size, written directly: users, and rows in their inboxes, as a server
+// would have left them. The tenant must exist (imsctl app add); no server may run over the data
+// directory.
 //
 //   imsfill --data DIR --org bench --appkey load --users 2000000 --rows 20000000
 //

@@ -1,5 +1,6 @@
-// imsfloor: the least that a server of such frames can do, so that every figure of imsd is also a ratio.
-// A bare io_uring relay of varint frames that acknowledges: no parsing, no names, no sessions.
+// imsfloor: the least that a server of such frames can do, so that every figure of imsd is also a
+// ratio. A bare io_uring relay of varint frames that acknowledges: no parsing, no names, no
+// sessions.
 //
 //   hello    the first frame of a connection: its number, u32 little-endian; answered like a frame
 //   relay    a later frame goes, as it is, to the connection whose number differs in the last bit

@@ -1,3 +1,4 @@
+// The command line, with its ranges (load_options.h).
 #include "bench/load_options.h"
 
 #include <CLI/CLI.hpp>

@@ -33,8 +33,8 @@ struct LoadOptions {
   bool client_ids = false;          // set client_id: the server looks for repeats
   std::uint64_t messages = 0;       // stop after so many; 0: after `seconds`
   double warmup_seconds = 0.3;
-  double seconds = 1.0;             // measured; also the bound when `messages` is set: then 100 times
-  bool wait = false;                // a line on standard input starts it, another one ends the idling
+  double seconds = 1.0;             // measured; with `messages` the bound is 100 times this
+  bool wait = false;                // a line on standard input starts it, another ends the idling
 };
 
 // Exits by itself on --help and on wrong flags.

@@ -1,3 +1,4 @@
+// A run from its connections to its figures (load_run.h).
 #include "bench/load_run.h"
 
 #include <sys/resource.h>
@@ -151,7 +152,8 @@ void LoadRun::load() {
     if (!senders_[index].message.empty()) pump(index);
   }
   const auto spend = [&](double seconds, std::uint64_t until) {
-    const auto end = Clock::now() + std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
+    const auto end =
+        Clock::now() + std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
     for (std::uint32_t turns = 0; until == 0 || answered_ < until; ++turns) {
       sockets_.turn(milliseconds(10));
       if (turns % 16 == 0 && Clock::now() >= end) return;

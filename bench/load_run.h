@@ -1,10 +1,10 @@
 // One run of the load generator: log in, warm up, measure, drain, verify.
 //
-// Closed loop  A sender's message is outstanding until its answer came and every delivery of it: so a
-//              window of one is one message on its way, both directions counted.
-// Verified     Every answer is OK and belongs to a message that was sent, none comes twice (counts and
-//              sums of ids); deliveries from one sender come in its order, none missing or doubled;
-//              stored ones carry ascending seqs. A violation throws.
+// Closed loop  A sender's message is outstanding until its answer came and every delivery of it: so
+//              a window of one is one message on its way, both directions counted.
+// Verified     Every answer is OK and belongs to a message that was sent, none comes twice (counts
+//              and sums of ids); deliveries from one sender come in its order, none missing or
+//              doubled; stored ones carry ascending seqs. A violation throws.
 // Output       Lines on standard output for whoever drives it: `ready`, `start`, `stop`, then one
 //              line of JSON. `start` to `stop` is what the numbers are about.
 #pragma once

@@ -1,3 +1,4 @@
+// The epoll loop and its connections (load_sockets.h).
 #include "bench/load_sockets.h"
 
 #include <netinet/in.h>

@@ -1,7 +1,8 @@
 // The connections of the load generator: one epoll loop over all of them, output of one round of
 // events collected and sent once per connection, as the server under load does it.
 //
-// Threads  One. Errors  std::runtime_error: a connection that breaks ends the run, whatever the cause.
+// Threads  One.
+// Errors   std::runtime_error: a connection that breaks ends the run, whatever the cause.
 #pragma once
 
 #include <chrono>

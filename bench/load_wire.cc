@@ -1,3 +1,4 @@
+// Encoding once, patching, and the reader (load_wire.h).
 #include "bench/load_wire.h"
 
 #include <cstdio>

@@ -1,5 +1,5 @@
-// The load generator's side of the wire: frames that are encoded once and patched per message, and a
-// reader that looks only at what the generator checks. Floor frames (bench/floor.cc) as well.
+// The load generator's side of the wire: frames that are encoded once and patched per message, and
+// a reader that looks only at what the generator checks. Floor frames (bench/floor.cc) as well.
 //
 // A payload starts with the sender's number and the message's, u32 each, little-endian.
 // Threads  Free functions and values.

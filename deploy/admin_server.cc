@@ -15,6 +15,7 @@
 
 #include "deploy/admin_address.h"
 #include "deploy/operator_desk.h"
+#include "deploy/verify_copy.h"
 #include "deploy/worker_backend.h"
 #include "shared/limits.h"
 #include "shared/log.h"
@@ -27,6 +28,7 @@ struct Connection {
   std::string in;
   std::string out;
   bool closing = false;  // once `out` is sent
+  bool owns_copy = false;
 };
 
 [[noreturn]] void throw_errno(const std::string& what) {
@@ -67,7 +69,8 @@ bool may_ask(int fd) {
 struct AdminServer::Parts {
   explicit Parts(AdminWiring wired)
       : wiring(std::move(wired)),
-        backend(wiring.hash_seed, wiring.ports, wiring.workers, *wiring.wakeup),
+        copy(wiring.data, wiring.files),
+        backend(wiring.hash_seed, wiring.ports, wiring.workers, *wiring.wakeup, copy),
         desk(load_tenants(*wiring.store), backend, wiring.listen),
         listener(listen_on(wiring.data)) {}
   ~Parts() {
@@ -82,6 +85,7 @@ struct AdminServer::Parts {
   void write_to(Connection& connection);
 
   const AdminWiring wiring;
+  VerifyCopy copy;
   WorkerBackend backend;
   OperatorDesk desk;
   const int listener;
@@ -124,9 +128,10 @@ void AdminServer::run(const std::atomic<bool>& stop) {
         parts.read_from(connection);
       }
     }
-    std::erase_if(parts.connections, [](const Connection& connection) {
+    std::erase_if(parts.connections, [&parts](const Connection& connection) {
       const bool gone = connection.closing && connection.out.empty();
       if (gone) close(connection.fd);
+      if (gone && connection.owns_copy) parts.copy.remove();
       return gone;
     });
     if (polled[1].revents != 0) parts.accept_all();
@@ -142,7 +147,7 @@ void AdminServer::Parts::accept_all() {
       return;
     }
     if (may_ask(fd)) {
-      connections.push_back({fd, {}, {}, false});
+      connections.push_back({fd, {}, {}, false, false});
     } else {
       IMS_LOG(kWarn, "admin_peer_refused", {});
       close(fd);
@@ -173,7 +178,9 @@ void AdminServer::Parts::answer_lines(Connection& connection) {
     } else if (end == std::string::npos) {
       return;
     } else {
+      const std::uint32_t copies = copy.count();
       connection.out = desk.answer_line(std::string_view(connection.in).substr(0, end));
+      connection.owns_copy |= copy.count() != copies;
       connection.out += '\n';
       connection.in.erase(0, end + 1);
     }

@@ -10,6 +10,8 @@
 //          a dead server's) and before the workers run; destroy it after their threads have ended,
 //          because they may hold its commands until then.
 // Limits   kAdminConnectionsMax connections, kAdminLineBytesMax a line; one question at a time.
+// Copies   What a connection was given by `store.copy` is removed when it ends; the constructor
+//          removes what dead servers left.
 // Errors   The constructor throws std::runtime_error, one sentence. Later ones end one connection.
 #pragma once
 
@@ -22,6 +24,7 @@
 #include "deploy/data_dir.h"
 #include "logic/admin.h"
 #include "logic/store.h"
+#include "logic/store_rocks.h"
 #include "shared/wakeup.h"
 
 namespace ims {
@@ -32,6 +35,7 @@ struct AdminWiring {
   std::string listen;                      // "127.0.0.1:7000": where `imsctl chat` connects to
   std::uint64_t hash_seed = 0;             // StoreIdentity::seed
   logic::Store* store = nullptr;           // tenants are read in the constructor, nothing later
+  logic::RocksStore* files = nullptr;      // what `store.copy` copies; null: it is refused
   std::vector<logic::AdminPort*> ports;    // by worker
   std::vector<Wakeup*> workers;            // by worker: who to wake for its port
   Wakeup* wakeup = nullptr;                // Kind::kEventFd, this server's: workers notify it

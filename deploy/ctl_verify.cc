@@ -3,19 +3,15 @@
 
 #include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
-#include <cstdio>
 #include <map>
 #include <optional>
 #include <utility>
 
 #include "deploy/operator_desk.h"
-#include "deploy/operator_line.h"
 #include "logic/keys.h"
 #include "logic/rows.h"
 #include "logic/store_identity.h"
-#include "logic/store_options.h"
 #include "logic/sys_keys.h"
-#include "shared/clock.h"
 #include "shared/config_value.h"
 #include "shared/payload.h"
 #include "shared/route.h"
@@ -364,30 +360,6 @@ void Walk::check_cursors() {
 
 VerifyResult verify(logic::Store& store, std::int64_t now_ms, std::int64_t retention_ms) {
   return Walk(store, now_ms, retention_ms).run();
-}
-
-int verify_store(const DataDir& data, std::int64_t retention_ms) {
-  std::error_code error;
-  if (!std::filesystem::exists(data.store(), error)) {
-    throw OperatorError("there is no store in " + data.root.string());
-  }
-  const auto line = open_operator_line(data);
-  if (line->store() == nullptr) {
-    throw OperatorError("a server runs on " + data.root.string() + "; stop it first");
-  }
-  const VerifyResult result = verify(*line->store(), read_clock().wall_ms, retention_ms);
-  for (const std::string& problem : result.problems) std::printf("%s\n", problem.c_str());
-  if (result.problem_count > result.problems.size()) {
-    std::printf("... and %llu more\n", static_cast<unsigned long long>(result.problem_count -
-                                                                       result.problems.size()));
-  }
-  std::printf("%llu users, %llu groups, %llu rows, %llu cursors: %llu problems\n",
-              static_cast<unsigned long long>(result.users),
-              static_cast<unsigned long long>(result.groups),
-              static_cast<unsigned long long>(result.rows),
-              static_cast<unsigned long long>(result.cursors),
-              static_cast<unsigned long long>(result.problem_count));
-  return result.problem_count == 0 ? 0 : kExitRefused;
 }
 
 }  // namespace ims

@@ -1,4 +1,5 @@
-// imsctl verify: walks the whole store of a stopped server and prints what breaks its rules.
+// imsctl verify: walks the whole store and prints what breaks its rules. Where a server runs, it is
+// a copy as of one moment that the server makes (verify_copy.h).
 //
 //   timelines  rows from first_seq to head are all there, times do not go back; a row may be
 //              missing where everything before the next kept one is older than `retention`
@@ -31,7 +32,8 @@ inline constexpr std::size_t kProblemsMax = 100;
 
 VerifyResult verify(logic::Store& store, std::int64_t now_ms, std::int64_t retention_ms);
 
-// Opens DIR's store, prints, returns the exit code. Throws OperatorError where a server holds it.
+// Opens DIR's store, or the running server's copy of it, prints, returns the exit code. Throws
+// OperatorError.
 int verify_store(const DataDir& data, std::int64_t retention_ms);
 
 }  // namespace ims

@@ -4,6 +4,7 @@
 //   DIR/store/         the RocksDB
 //   DIR/run/counters   the counters of the running server (shared/counter_file.h)
 //   DIR/run/admin.sock imsctl's way in, 0600
+//   DIR/run/verify-*   a copy of the store that imsctl verify reads (verify_copy.h)
 #pragma once
 
 #include <filesystem>

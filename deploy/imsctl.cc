@@ -128,7 +128,7 @@ int run(int argc, char** argv) {
 
   CLI::App* stats = cli.add_subcommand("stats", "the server's counters, one `name value` per line");
   CLI::App* verify = cli.add_subcommand(
-      "verify", "check the store of a stopped server: seqs dense, cursors at or below heads");
+      "verify", "check the store: seqs dense, cursors at or below heads, memberships agree");
   verify
       ->add_option("--retention", arguments.retention,
                    "the server's retention; older rows may be gone")

@@ -1,7 +1,7 @@
 // imsd, the server: reads its configuration, then serves until SIGTERM.
 //
-// Exit codes: 0 after a drain; 1 could not start, one line on standard error says why; 2 the command
-// line, environment or file is wrong; 75 the store failed while serving.
+// Exit codes: 0 after a drain; 1 could not start, one line on standard error says why; 2 the
+// command line, environment or file is wrong; 75 the store failed while serving.
 
 #include <cstdio>
 #include <exception>

@@ -103,6 +103,7 @@ json OperatorDesk::answer(const json& question) {
     return answer;
   }
   if (op == "app.list") return app_list(question);
+  if (op == "store.copy") return store_copy();
 
   const std::string org = text(question, "org");
   const std::string appkey = text(question, "appkey");
@@ -267,6 +268,22 @@ json OperatorDesk::user(const json& question, AdminCommand::Kind kind) {
   json answer = success();
   answer["ended"] = ended;
   return answer;
+}
+
+// ---- the store ----
+
+json OperatorDesk::store_copy() {
+  std::string path;
+  switch (const Code code = backend_.copy_store(path)) {
+    case Code::kOk: {
+      json answer = success();
+      answer["path"] = path;
+      return answer;
+    }
+    case Code::kOverloaded: return refusal(code, "another imsctl verify is under way; try again");
+    case Code::kUnsupported: return refusal(code, "no server runs that could copy its store");
+    default: return refusal(code, "the store cannot be copied; the server's log says why");
+  }
 }
 
 // ---- start ----

@@ -11,6 +11,7 @@
 //              "may_exist"?: true}
 //             {"op": "user.remove" | "user.kick", "org", "appkey", "user"}
 //             {"op": "info"}
+//             {"op": "store.copy"}   "path": a copy, gone with the line that asked (verify_copy.h)
 //   answer    {"code": 0, ...} or {"code": n, "reason": "one sentence"}; codes as PROTOCOL.md 7
 //
 // Tenant ids are drawn at random: an id that a removed app had would bring back its users.
@@ -38,6 +39,8 @@ class OperatorBackend {
   virtual Code run_user(logic::AdminCommand::Kind kind, const logic::Tenant& tenant,
                         std::string_view user, std::string_view password_hash,
                         std::uint64_t& sessions_ended) = 0;
+  // A copy of the store as it is now. kUnsupported where the asker has the store itself.
+  virtual Code copy_store(std::string&) { return Code::kUnsupported; }
 
  protected:
   ~OperatorBackend() = default;
@@ -58,6 +61,7 @@ class OperatorDesk {
   nlohmann::json app_remove(const nlohmann::json& question);
   nlohmann::json app_secret(const nlohmann::json& question) const;
   nlohmann::json user(const nlohmann::json& question, logic::AdminCommand::Kind kind);
+  nlohmann::json store_copy();
   nlohmann::json put(logic::Tenant tenant, const logic::Tenant* before);
   TenantId free_id() const;
 

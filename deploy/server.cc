@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <ctime>
 
+#include "deploy/allocator.h"
 #include "deploy/server_parts.h"
 #include "shared/log.h"
 
@@ -66,6 +67,7 @@ Server::Server(const Config& config) : parts_(std::make_unique<Parts>(config)) {
   parts.open_store();
   parts.gateways.resize(config.gateways);
   parts.workers.resize(config.workers);
+  parts.allocated = decltype(parts.allocated)(config.gateways + config.workers);
   parts.make_rings();
   parts.make_workers();
   parts.make_helpers();
@@ -89,6 +91,7 @@ int Server::run() {
   for (;;) {
     const timespec tick{0, 100'000'000};
     if (sigtimedwait(&signals, nullptr, &tick) > 0) break;
+    parts.count_allocations();
     if (parts.committer->failed()) {
       IMS_LOG(kError, "store_failed", {{"exit", kExitStoreFailed}});
       sleep_ms(kFailedAnswerMs);
@@ -100,6 +103,20 @@ int Server::run() {
   parts.stop_workers();
   parts.stop_helpers();
   return parts.committer->failed() ? kExitStoreFailed : 0;
+}
+
+// Release and acquire: the cell was made before its address is seen.
+void Server::Parts::watch_allocations(std::size_t thread) {
+  allocated[thread].store(thread_allocated_bytes(), std::memory_order_release);
+}
+
+void Server::Parts::count_allocations() {
+  std::uint64_t bytes = 0;
+  for (const auto& thread : allocated) {
+    const std::uint64_t* const cell = thread.load(std::memory_order_acquire);
+    if (cell != nullptr) bytes += read_allocated_bytes(cell);
+  }
+  main_counters->set(Counter::kAllocatedBytes, bytes);
 }
 
 void Server::Parts::start_threads() {
@@ -127,6 +144,7 @@ void Server::Parts::start_threads() {
     for (std::uint32_t i = 0; i < workers.size(); ++i) {
       workers[i].thread = std::thread([this, i] {
         pin_thread(config.pin, config.gateways + i);
+        watch_allocations(config.gateways + i);
         WorkerThread& mine = workers[i];
         logic::run_worker(*mine.core, *mine.wakeup, mine.peers, *mine.counters, *mine.quiet,
                           workers_stop);
@@ -138,6 +156,7 @@ void Server::Parts::start_threads() {
   for (std::uint32_t i = 0; i < gateways.size(); ++i) {
     gateways[i].thread = std::thread([this, i] {
       pin_thread(config.pin, i);
+      watch_allocations(i);
       GatewayThread& mine = gateways[i];
       const auto serve = [&](auto& io) {
         if (!fused()) {
@@ -164,7 +183,7 @@ void Server::Parts::start_threads() {
   }
 }
 
-// ---- stop ----------------------------------------------------------------------------------------
+// ---- stop ---------------------------------------------------------------------------------------
 
 // Flags are relaxed: they order nothing, and the notify behind them wakes who sleeps.
 void Server::Parts::stop_gateways() {

@@ -1,7 +1,9 @@
-// Putting the server together: data directory, store, rings, cores, listeners. Throws on any refusal.
+// Putting the server together: data directory, store, rings, cores, listeners. Throws on any
+// refusal.
 
 #include <sys/resource.h>
 
+#include "deploy/allocator.h"
 #include "deploy/server_parts.h"
 #include "shared/log.h"
 
@@ -36,7 +38,7 @@ void Server::Parts::open_store() {
   identity = logic::open_identity(*store, store->lost_commits() > 0);
   epoch.assign(reinterpret_cast<const char*>(identity.epoch.data()), identity.epoch.size());
 
-  const std::size_t threads = config.gateways + config.workers + 2;
+  const std::size_t threads = config.gateways + config.workers + 3;
   try {
     counter_file = CounterFileWriter::create(data.counters(), threads, read_clock().wall_ms);
   } catch (const std::exception& error) {
@@ -125,10 +127,13 @@ void Server::Parts::make_helpers() {
     commit_ports.push_back(worker.commits.get());
     read_ports.push_back(worker.reads.get());
   }
+  main_counters = block("main0");
+  main_counters->set(Counter::kInfoAllocatorJemalloc, jemalloc_is_live() ? 1 : 0);
   commit_counters = block("commit0");
   reader_counters = block("reader0");
   committer = std::make_unique<logic::Committer>(*store, commit_ports, config.durability,
-                                                 config.durability_interval_ms, *commit_counters, clock.get());
+                                                 config.durability_interval_ms, *commit_counters,
+                                                 clock.get());
   reader = std::make_unique<logic::Reader>(*store, read_ports, *reader_counters);
 }
 
@@ -192,6 +197,7 @@ void Server::Parts::make_admin() {
   wiring.listen = address;
   wiring.hash_seed = identity.seed;
   wiring.store = store.get();
+  wiring.files = store.get();
   for (WorkerThread& worker : workers) {
     wiring.ports.push_back(worker.admin.get());
     wiring.workers.push_back(worker.wakeup);

@@ -31,8 +31,8 @@ namespace ims {
 struct Server::Parts {
   explicit Parts(const Config& configuration) : config(configuration) {}
 
-  // Everything that one gateway thread owns. Its I/O backend is made in the constructor of the server, so
-  // that a refusal is an error at start, and used on the thread alone.
+  // Everything that one gateway thread owns. Its I/O backend is made in the constructor of the
+  // server, so that a refusal is an error at start, and used on the thread alone.
   struct GatewayThread {
     std::optional<gateway::Listener> listener;
     std::unique_ptr<gateway::UringIo> uring;
@@ -71,6 +71,9 @@ struct Server::Parts {
   void stop_helpers();
   bool fused() const { return config.placement == Placement::kFused; }
   CounterBlock block(const std::string& thread);
+  // Called by each gateway and worker thread: it is one of those whose allocations are watched.
+  void watch_allocations(std::size_t thread);
+  void count_allocations();
 
   const Config& config;
   DataDir data;
@@ -79,6 +82,9 @@ struct Server::Parts {
   std::string address;
 
   std::optional<CounterFileWriter> counter_file;
+  std::optional<CounterBlock> main_counters;
+  // By gateway, then by worker; null until the thread runs. What they allocated, by the allocator.
+  std::vector<std::atomic<const std::uint64_t*>> allocated;
   std::optional<CounterBlock> commit_counters;
   std::optional<CounterBlock> reader_counters;
   std::unique_ptr<logic::RetentionClock> clock;

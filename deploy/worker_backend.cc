@@ -16,8 +16,12 @@ using logic::AdminCommand;
 using logic::Tenant;
 
 WorkerBackend::WorkerBackend(std::uint64_t hash_seed, std::vector<logic::AdminPort*> ports,
-                             std::vector<Wakeup*> workers, Wakeup& own)
-    : hash_seed_(hash_seed), ports_(std::move(ports)), workers_(std::move(workers)), own_(own) {
+                             std::vector<Wakeup*> workers, Wakeup& own, VerifyCopy& copy)
+    : hash_seed_(hash_seed),
+      ports_(std::move(ports)),
+      workers_(std::move(workers)),
+      own_(own),
+      copy_(copy) {
   IMS_ASSERT(!ports_.empty() && ports_.size() == workers_.size());
   IMS_ASSERT(own_.kind() == Wakeup::Kind::kEventFd);
 }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "deploy/operator_desk.h"
+#include "deploy/verify_copy.h"
 #include "shared/wakeup.h"
 
 namespace ims {
@@ -27,7 +28,7 @@ class WorkerBackend final : public OperatorBackend {
 
   // `own` is of Kind::kEventFd; workers notify it when they have put something into `done`.
   WorkerBackend(std::uint64_t hash_seed, std::vector<logic::AdminPort*> ports,
-                std::vector<Wakeup*> workers, Wakeup& own);
+                std::vector<Wakeup*> workers, Wakeup& own, VerifyCopy& copy);
 
   // From here on a wait ends early once `stop` is set, and says kUnavailable.
   void watch(const std::atomic<bool>& stop) noexcept { stop_ = &stop; }
@@ -36,6 +37,7 @@ class WorkerBackend final : public OperatorBackend {
   Code remove_tenant(const logic::Tenant& tenant, std::uint64_t& sessions_ended) override;
   Code run_user(logic::AdminCommand::Kind kind, const logic::Tenant& tenant, std::string_view user,
                 std::string_view password_hash, std::uint64_t& sessions_ended) override;
+  Code copy_store(std::string& directory) override { return copy_.make(directory); }
 
  private:
   using Kind = logic::AdminCommand::Kind;
@@ -52,6 +54,7 @@ class WorkerBackend final : public OperatorBackend {
   const std::vector<logic::AdminPort*> ports_;
   const std::vector<Wakeup*> workers_;
   Wakeup& own_;
+  VerifyCopy& copy_;
   const std::atomic<bool>* stop_ = nullptr;
 
   struct Sent {

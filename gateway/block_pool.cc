@@ -1,3 +1,4 @@
+// Taking blocks and giving them back (block_pool.h).
 #include "gateway/block_pool.h"
 
 #include <new>

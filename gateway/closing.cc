@@ -1,9 +1,11 @@
-// The end of a connection: decide, wait for what is owed, close, release (DESIGN.md section 4, Close).
+// The end of a connection: decide, wait for what is owed, close, release (DESIGN.md section 4,
+// Close).
 //
 //   begin_close      decides; idempotent, so any path may call it
 //   continue_close   waits for answers that are due and for the last send, then closes:
 //                      EOF seen   kCloseNow at once: the kernel holds no unread byte, so no reset
-//                      else       kShutdown, its completion, discard input until EOF or 1 s, kCloseNow
+//                      else       kShutdown, its completion, discard input until EOF or 1 s,
+//                                 kCloseNow
 //   abort            there is nobody to wait for: kCloseNow
 #include "gateway/gateway.h"
 
@@ -104,7 +106,8 @@ void Gateway::on_closed(Connection& connection) {
 
 // A slot lives on until its worker heard of the end: the ring may be full.
 void Gateway::release_if_told(Connection& connection) {
-  if (connection.state != State::kGone || !connection.ended_told || connection.notice_queued) return;
+  if (connection.state != State::kGone || !connection.ended_told || connection.notice_queued)
+    return;
   table_.release(connection);
   update_accepting();
 }

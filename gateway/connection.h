@@ -10,12 +10,13 @@
 //     kReleasing ◀── EOF or 1 s ── kDraining ◀── done ── kShutdown   input is discarded
 //        │ kClosed: the kernel holds nothing of it any more
 //        ▼
-//     kGone        until the worker was told (kEnded needs room in a ring), then kFree, generation + 1
+//     kGone        until the worker was told (kEnded needs room in a ring), then kFree, generation
+//                  + 1
 //
 // Thread    Owned by one gateway thread from accept to release. All others hold a ConnectionId.
 // Lifetime  Slots never move (connection_table.h). A slot is reused only after kGone.
-// Memory    An idle connection is this struct and 8 bytes of Liveness; blocks exist only while bytes
-//           wait (carry, queue, farewell) or the names are longer than kNamesInlineBytes.
+// Memory    An idle connection is this struct and 8 bytes of Liveness; blocks exist only while
+//           bytes wait (carry, queue, farewell) or the names are longer than kNamesInlineBytes.
 #pragma once
 
 #include <cstdint>
@@ -95,8 +96,8 @@ struct Connection {
   SendQueue queue;
   Block* farewell = nullptr;         // kClosing: the encoded Disconnect, sent after all answers
   std::uint64_t taken_ordinal = 0;   // the last stored row that the kernel took wholly
-  std::uint32_t progress_ms = 0;     // kOpen, kDraining: since when; else when owed bytes last moved,
-                                     // or with none owed when bytes last went into the carry
+  std::uint32_t progress_ms = 0;     // kOpen, kDraining: since when; else when owed bytes last
+                                     // moved, or with none owed when bytes last went into the carry
   std::uint32_t deadline_ms = 0;     // the earliest entry in the wheel, if `deadline_set`
 
   // ---- what waits to be taken ----
@@ -164,6 +165,7 @@ struct Liveness {
   std::uint32_t idle_limit_ms = 0;   // 1.5 x keepalive_s; 0: TCP keepalive alone watches
 };
 
-static_assert(sizeof(Connection) + sizeof(Liveness) <= kConnectionIdleBytesMax, "DESIGN.md section 4");
+static_assert(sizeof(Connection) + sizeof(Liveness) <= kConnectionIdleBytesMax,
+              "DESIGN.md section 4");
 
 }  // namespace ims::gateway

@@ -1,3 +1,4 @@
+// Slabs, free slots and generations (connection_table.h).
 #include "gateway/connection_table.h"
 
 #include <algorithm>

@@ -1,8 +1,10 @@
-// The slots of a gateway: connections by number, in slabs that are allocated on demand and never move.
+// The slots of a gateway: connections by number, in slabs that are allocated on demand and never
+// move.
 //
-// Ids      A ConnectionId names one tenancy of a slot: release() bumps the slot's generation, so that a
-//          record that was written for the last tenant finds nobody.
-// Limits   `slots_max`, at most kConnectionsPerGatewayMax. try_acquire() returns null when all are used.
+// Ids      A ConnectionId names one tenancy of a slot: release() bumps the slot's generation, so
+//          that a record that was written for the last tenant finds nobody.
+// Limits   `slots_max`, at most kConnectionsPerGatewayMax. try_acquire() returns null when all are
+//          used.
 // Threads  One gateway thread.
 #pragma once
 

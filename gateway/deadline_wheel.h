@@ -1,4 +1,5 @@
-// The few deadlines of a gateway: 512 buckets of 100 ms. (Keepalive is not among them: see Liveness.)
+// The few deadlines of a gateway: 512 buckets of 100 ms. (Keepalive is not among them: see
+// Liveness.)
 //
 // An entry is a weak name and a promise to look at that connection not later than its time. What is
 // due is decided when it comes up; a deadline that moved further away in the meantime is entered
@@ -31,7 +32,8 @@ class DeadlineWheel {
     std::int64_t tick = (deadline_ms + kTickMs - 1) / kTickMs;
     if (tick <= tick_) tick = tick_ + 1;
     ++count_;
-    if (tick >= tick_ + kBuckets) {  // the thread slept for long and advance() comes later in the turn
+    // The thread slept for long, and advance() comes later in the turn.
+    if (tick >= tick_ + kBuckets) {
       ahead_.push_back({id, deadline_ms});
       return;
     }

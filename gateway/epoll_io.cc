@@ -1,3 +1,4 @@
+// Readiness as requests and completions (epoll_io.h).
 #include "gateway/epoll_io.h"
 
 #include <fcntl.h>
@@ -142,8 +143,8 @@ void EpollIo::receive(Socket& socket, std::size_t share_bytes) {
     completion.result = static_cast<std::int32_t>(result);
     completion.bytes = {at, static_cast<std::size_t>(result)};
     buffer_used_ += static_cast<std::size_t>(result);
-    // Less than asked for: the socket is empty, and what comes next makes a new edge. An end that an
-    // edge told of already makes none.
+    // Less than asked for: the socket is empty, and what comes next makes a new edge. An end that
+    // an edge told of already makes none.
     socket.readable = static_cast<std::size_t>(result) == room || socket.hung_up;
     list_readable(socket);
   }

@@ -12,7 +12,8 @@
 // Limits    Sockets are file descriptors: RLIMIT_NOFILE over the whole process. When it is reached,
 //           a reserve descriptor is given up to accept and drop the waiting client, then accepting
 //           pauses for kAcceptBackoffMs and kAcceptErrors counts.
-// Errors    The constructor throws std::system_error. Later, a failing epoll_ctl is a bug: assertion.
+// Errors    The constructor throws std::system_error. Later, a failing epoll_ctl is a bug:
+//           assertion.
 #pragma once
 
 #include <chrono>

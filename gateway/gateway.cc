@@ -1,3 +1,4 @@
+// Construction, and the calls of a turn that are short (gateway.h).
 #include "gateway/gateway.h"
 
 #include "shared/assert.h"
@@ -27,6 +28,16 @@ Gateway::Gateway(const GatewayParts& parts)
     workers_[i].deliveries = parts.deliveries[i];
   }
   requests_.reserve(kCompletionsPerTurnMax);
+}
+
+Gateway::~Gateway() {
+  for (std::uint32_t slot = 0; slot < table_.slots_known(); ++slot) {
+    Connection& connection = table_.at(slot);
+    connection.queue.clear(pool_);
+    drop_carry(connection);
+    if (connection.farewell != nullptr) pool_.give(connection.farewell);
+    connection.clear_names(pool_);
+  }
 }
 
 std::uint64_t Gateway::publish() noexcept {

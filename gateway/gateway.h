@@ -8,15 +8,15 @@
 // No socket, thread, clock or lock in here: the same core runs on io_uring, on epoll and in a
 // simulation. One class, one file per act:
 //
-//   on_completions.cc  what the kernel reports          closing.cc   from the decision to the release
-//   take_frames.cc     bytes -> frames, carry, holds    notices.cc   kTaken, kRefused, kDrained, kEnded
+//   on_completions.cc  what the kernel reports          closing.cc   from decision to release
+//   take_frames.cc     bytes -> frames, carry, holds    notices.cc   kTaken, kRefused, kDrained ...
 //   take_login.cc      the first frame                  timers.cc    deadlines, keepalive, shutdown
 //   take_request.cc    requests -> records              flush.cc     owed bytes -> sends
 //   on_records.cc      records -> owed bytes
 //
 // Threads   One. The rings, the counters and `config` outlive it.
-// Limits    Every queue in here has one entry per connection; bytes are bounded by send_queue_bytes per
-//           connection and send_memory_bytes over all (blocks of carries and queues).
+// Limits    Every queue in here has one entry per connection; bytes are bounded by send_queue_bytes
+//           per connection and send_memory_bytes over all (blocks of carries and queues).
 #pragma once
 
 #include <chrono>
@@ -59,6 +59,7 @@ struct GatewayParts {
 class Gateway {
  public:
   explicit Gateway(const GatewayParts& parts);
+  ~Gateway();  // after the backend's: the kernel may still read from the queues
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
@@ -69,7 +70,8 @@ class Gateway {
   void on_tick(Now now);
   std::span<const IoRequest> requests() const noexcept { return requests_; }
 
-  // After submit(). Publishes the request rings. Bit w: worker w has something new and must be woken.
+  // After submit(). Publishes the request rings. Bit w: worker w has something new and must be
+  // woken.
   std::uint64_t end_turn() noexcept;
   // The same for records so far: before a worker's turn on this thread (fused placement).
   std::uint64_t publish() noexcept;
@@ -89,7 +91,9 @@ class Gateway {
   bool drained() const noexcept { return shutting_down_ && table_.used() == 0; }
 
   std::uint32_t connection_count() const noexcept { return table_.used(); }
-  std::size_t memory_bytes() const noexcept { return pool_.used_bytes() + carry_pool_.used_bytes(); }
+  std::size_t memory_bytes() const noexcept {
+    return pool_.used_bytes() + carry_pool_.used_bytes();
+  }
 
  private:
   struct Worker {
@@ -176,7 +180,7 @@ class Gateway {
   void release_if_told(Connection& connection);
 
   // notices.cc
-  void rows_taken(Connection& connection, std::uint32_t rows);
+  void rows_taken(Connection& connection, std::uint32_t rows, bool is_short);
   void refuse_rows(Connection& connection);
   void check_drained(Connection& connection);
   void tell_ended(Connection& connection);
@@ -191,7 +195,9 @@ class Gateway {
   void continue_shutdown();
   void update_accepting() noexcept;
 
-  ConnectionId id_of(const Connection& connection) const noexcept { return table_.id_of(connection); }
+  ConnectionId id_of(const Connection& connection) const noexcept {
+    return table_.id_of(connection);
+  }
   std::uint32_t now_ms() const noexcept { return static_cast<std::uint32_t>(now_.mono_ms); }
   void request_io(IoOp op, const Connection& connection, ByteView bytes = {}) {
     requests_.push_back({op, connection.socket, id_of(connection), bytes});
@@ -206,8 +212,8 @@ class Gateway {
   Prng prng_;
   Now now_;
 
-  // send_memory_bytes, in two shares: were it one, carries that wait for memory could hold all of it,
-  // and no frame could be taken out of them.
+  // send_memory_bytes, in two shares: were it one, carries that wait for memory could hold all of
+  // it, and no frame could be taken out of them.
   const std::uint64_t queue_memory_max_;  // three quarters
   const std::uint64_t carry_memory_max_;  // one quarter
   BlockPool pool_;                        // queues, farewells, long names

@@ -1,12 +1,13 @@
 // The loop of a gateway thread, the only code that sees core, backend and clock together.
 //
 //   split   one gateway core:            wait, completions, records, tick, submit, wake the workers
-//   fused   and a worker core with it:   the worker's turn runs between completions and records, so that
-//                                        a request is read, handled and answered in one turn
+//   fused   and a worker core with it:   the worker's turn runs between completions and records,
+//                                        so that a request is read, handled and answered in one
 //
-// Sleeping  A turn that handed something to the kernel is followed by one that only looks; a turn that
-//           did not may sleep. Before it sleeps the flag of the wakeup is set and every ring is
-//           looked at once more (shared/wakeup.h): no wake is lost, and an awake thread is never woken.
+// Sleeping  A turn that handed something to the kernel is followed by one that only looks; a turn
+//           that did not may sleep. Before it sleeps the flag of the wakeup is set and every ring
+//           is looked at once more (shared/wakeup.h): no wake is lost, and an awake thread is never
+//           woken.
 // Stopping  `begin` starts the shutdown of the core, and the loop ends when the core is drained;
 //           `abandon` ends it at the next turn. Whoever sets them wakes the thread.
 #pragma once

@@ -1,10 +1,10 @@
 // Connections that wait for something, first come first served: ids in a ring that grows.
 //
-// An entry is a weak name: who pops it looks the connection up and may find that its tenancy is over
-// or that it waits no longer (the connection's own flag says so). So nothing is ever removed from
-// the middle, and a connection needs no links.
-// Limits   One entry per connection and flag, hence at most the table's size, plus stale ones that the
-//          next pop clears. Memory is kept once grown.
+// An entry is a weak name: who pops it looks the connection up and may find that its tenancy is
+// over or that it waits no longer (the connection's own flag says so). So nothing is ever removed
+// from the middle, and a connection needs no links.
+// Limits   One entry per connection and flag, hence at most the table's size, plus stale ones that
+//          the next pop clears. Memory is kept once grown.
 #pragma once
 
 #include <cstddef>

@@ -10,9 +10,9 @@
 // Life of a socket, as the core drives it (begin / wait / finish):
 //
 //   kAccept ──▶ kStartRecv ──▶ kRecv* ──▶ kSend/kSend done, one at a time ──▶ ...
-//     closing, EOF seen and nothing left:  kCloseNow            (cancel all + close, one submission)
-//     closing otherwise:                   kShutdown ──▶ done ──▶ receive and discard until EOF or 1 s
-//                                          ──▶ kCloseNow ──▶ kClosed
+//     closing, EOF seen and nothing left:  kCloseNow (cancel all + close, one submission)
+//     closing otherwise:                   kShutdown ──▶ done ──▶ receive and discard until EOF or
+//                                          1 s ──▶ kCloseNow ──▶ kClosed
 #pragma once
 
 #include <chrono>
@@ -26,7 +26,7 @@
 namespace ims::gateway {
 
 enum class IoOp : std::uint8_t {
-  kAccept,     // completion only: result = 0, `connection` names nothing; `socket` is the new handle
+  kAccept,     // completion only: result 0, `connection` names nothing, `socket` is new
   kStartRecv,  // request: receive until told otherwise (multishot)
   kStopRecv,   // request: no further kRecv completions after the one with `ended`
   kRecv,       // completion: bytes, or result 0 (EOF), or -errno
@@ -54,7 +54,7 @@ struct Completion {
   std::int32_t result;  // >= 0, or -errno
   SocketHandle socket;  // kAccept only
   ByteView bytes;       // kRecv only: borrowed until the end of this turn
-  bool ended;           // kRecv: true when the receive is no longer armed (EOF, error, stop, ENOBUFS)
+  bool ended;           // kRecv: the receive is no longer armed (EOF, error, stop, ENOBUFS)
 };
 
 // Both calls are made once per turn, never once per message.

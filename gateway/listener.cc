@@ -1,3 +1,4 @@
+// Opening, closing and opening again (listener.h).
 #include "gateway/listener.h"
 
 #include <netinet/in.h>

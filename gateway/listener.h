@@ -3,12 +3,12 @@
 //
 //   NODELAY, SNDBUF, RCVBUF, NOTSENT_LOWAT, USER_TIMEOUT, KEEPALIVE and KEEPIDLE, CONGESTION
 //
-// With several gateways each has its own listener on the same address (SO_REUSEPORT), and the kernel
-// spreads connections by their 4-tuple. The first one makes sure that nobody else holds the
+// With several gateways each has its own listener on the same address (SO_REUSEPORT), and the
+// kernel spreads connections by their 4-tuple. The first one makes sure that nobody else holds the
 // address: with SO_REUSEPORT alone a second server would silently share it.
 //
-// Errors   open() throws std::runtime_error, one sentence that names the address and the likely cause.
-//          reopen() returns an errno.
+// Errors   open() throws std::runtime_error, one sentence that names the address and the likely
+//          cause. reopen() returns an errno.
 // Threads  open() at start-up, the rest on the gateway's thread.
 #pragma once
 
@@ -37,7 +37,8 @@ class Listener {
   int reopen();
 
  private:
-  Listener(const Config& config, std::string address) : config_(&config), address_(std::move(address)) {}
+  Listener(const Config& config, std::string address)
+      : config_(&config), address_(std::move(address)) {}
 
   const Config* config_;
   std::string address_;

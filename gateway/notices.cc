@@ -1,12 +1,14 @@
 // What a gateway tells the worker of a session about the rows it pushed: SessionRecords.
 //
-//   kTaken     half a window was taken, or the queue ran empty; at most once per turn
+//   kTaken     half a window was taken, the queue ran empty, or the kernel would take no more for
+//              now: a client that stops reading is reported too; at most once per turn
 //   kRefused   rows from an ordinal on found no room
 //   kDrained   there is room again; follows each kRefused once
 //   kEnded     the connection is gone, with the final ordinal; the last record of the connection
 //
-// A notice that finds the ring full stays owed by its connection, and the connection waits in a queue
-// that is served before anything else takes room in that ring. Nothing is lost, nothing grows.
+// A notice that finds the ring full stays owed by its connection, and the connection waits in a
+// queue that is served before anything else takes room in that ring. Nothing is lost, nothing
+// grows.
 #include "gateway/gateway.h"
 
 #include "shared/assert.h"
@@ -14,12 +16,13 @@
 namespace ims::gateway {
 
 // `rows` more stored rows were wholly taken by the kernel.
-void Gateway::rows_taken(Connection& connection, std::uint32_t rows) {
+void Gateway::rows_taken(Connection& connection, std::uint32_t rows, bool is_short) {
   connection.taken_ordinal += rows;
   connection.unreported_rows = static_cast<std::uint16_t>(connection.unreported_rows + rows);
   check_drained(connection);
   if (connection.unreported_rows == 0 || connection.ended_told) return;
-  if (connection.queue.empty() || connection.unreported_rows >= config_.push_window / 2) {
+  if (connection.queue.empty() || is_short ||
+      connection.unreported_rows >= config_.push_window / 2) {
     connection.owes_taken = true;
     send_notices(connection);
   }
@@ -33,7 +36,8 @@ void Gateway::refuse_rows(Connection& connection) {
   check_drained(connection);
 }
 
-// There is room for rows again: nothing is queued, and answers that may come leave half of the queue.
+// There is room for rows again: nothing is queued, and answers that may come leave half of the
+// queue.
 void Gateway::check_drained(Connection& connection) {
   if (!connection.drained_due || connection.state != State::kOnline) return;
   if (!connection.queue.empty()) return;

@@ -1,5 +1,5 @@
-// What workers say: answers, pushes and ends become bytes that a connection is owed. Delivery rings are
-// always drained, a bounded amount per turn, whatever the state of any connection.
+// What workers say: answers, pushes and ends become bytes that a connection is owed. Delivery rings
+// are always drained, a bounded amount per turn, whatever the state of any connection.
 #include "gateway/gateway.h"
 
 #include <algorithm>
@@ -51,6 +51,8 @@ void Gateway::on_records(Now now) {
       left_bytes -= std::min(left_bytes, record.size());
     }
     worker.deliveries->release();
+    // It may have found the ring full and sleep.
+    if (left_bytes == 0) published_ |= std::uint64_t{1} << ((first_worker_ + i) % workers_.size());
   }
   first_worker_ = (first_worker_ + 1) % static_cast<std::uint32_t>(workers_.size());
   retry_held();
@@ -227,8 +229,8 @@ bool Gateway::on_push(Worker& worker, const PushRecord& record) {
   return true;
 }
 
-// A row is queued or refused, never dropped silently: after a refusal all later rows are left out until
-// the worker starts again at the first one that was refused.
+// A row is queued or refused, never dropped silently: after a refusal all later rows are left out
+// until the worker starts again at the first one that was refused.
 void Gateway::push_stored(Connection& connection, std::uint64_t ordinal, ByteView head,
                           ByteView body, bool fanout) {
   if (connection.refusing) {

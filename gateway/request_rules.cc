@@ -1,3 +1,4 @@
+// PROTOCOL.md's rules for single fields (request_rules.h).
 #include "gateway/request_rules.h"
 
 #include "shared/limits.h"

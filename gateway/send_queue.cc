@@ -1,3 +1,4 @@
+// Appending frames, and what the kernel took of them (send_queue.h).
 #include "gateway/send_queue.h"
 
 #include <algorithm>
@@ -9,6 +10,8 @@ namespace ims::gateway {
 namespace {
 
 constexpr std::size_t kMarkBytes = sizeof(std::uint32_t);
+// An answer beside a push or two: the usual send moves nothing.
+constexpr std::size_t kFirstBlockBytes = BlockPool::kClassBytes[1] - sizeof(Block);
 constexpr std::size_t kCoalesceBytesMax = BlockPool::kClassBytes[3] - sizeof(Block);
 
 std::byte* mark_at(Block& block, std::uint32_t index) noexcept {
@@ -46,7 +49,7 @@ void SendQueue::append(std::size_t bytes, bool row) noexcept {
 // Room for `bytes` in the tail: a larger copy of a lone block that nobody borrows, else one more.
 void SendQueue::grow(BlockPool& pool, std::size_t bytes, bool send_in_flight) {
   if (tail_ == nullptr) {
-    head_ = tail_ = pool.take(bytes);
+    head_ = tail_ = pool.take(std::max(bytes, kFirstBlockBytes));
     return;
   }
   const std::uint32_t marks = tail_->marks - tail_->marks_done;

@@ -1,4 +1,5 @@
-// What one connection is owed: whole frames in the order in which they leave, in blocks of one pool.
+// What one connection is owed: whole frames in the order in which they leave, in blocks of one
+// pool.
 //
 //   head ──▶ block ──▶ block ◀── tail        one send in flight at most, and it is of `head`
 //
@@ -6,11 +7,13 @@
 // small block that overflows moves once to the next class up to 16 KiB; from there on blocks chain.
 // A frame never spans two blocks.
 //
-// Rows     A stored row leaves a mark, the end of its frame in its block. on_taken() passes marks only
-//          when the kernel took their last byte, so a short send cannot count one row too many.
+// Rows     A stored row leaves a mark, the end of its frame in its block. on_taken() passes marks
+//          only when the kernel took their last byte, so a short send cannot count one row too
+//          many.
 // Lifetime A block that the kernel borrows never moves; bytes may still be appended behind the part
 //          that is in flight.
-// Limits   None of its own: the gateway asks before it appends (PROTOCOL.md section 5, slow readers).
+// Limits   None of its own: the gateway asks before it appends (PROTOCOL.md section 5, slow
+//          readers).
 #pragma once
 
 #include <cstddef>

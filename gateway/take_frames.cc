@@ -1,5 +1,5 @@
-// Bytes -> frames. A frame is found and decoded where the kernel put it; what cannot be taken yet, and
-// the start of a frame whose end has not arrived, is kept aside in the carry.
+// Bytes -> frames. A frame is found and decoded where the kernel put it; what cannot be taken yet,
+// and the start of a frame whose end has not arrived, is kept aside in the carry.
 //
 // A frame is either taken as a whole or held: then nothing happened, it stays at the head of the
 // carry, and is decoded again once the reason is gone.
@@ -182,7 +182,8 @@ void Gateway::retry_held() {
   }
   retrying_ = nullptr;
   // Some of it must be free, or connections would be woken for every block that comes back.
-  for (std::size_t n = answer_held_.size(); n > 0 && pool_.used_bytes() <= queue_memory_max_ / 8 * 7; --n) {
+  for (std::size_t n = answer_held_.size(); n > 0 && queue_memory_left(queue_memory_max_ / 8);
+       --n) {
     serve(answer_held_);
   }
   for (std::size_t n = carry_held_.size(); n > 0 && carry_memory_left(carry_memory_max_ / 8); --n) {
@@ -192,8 +193,9 @@ void Gateway::retry_held() {
   for (std::size_t n = ready_.size(); n > 0; --n) serve(ready_);
 }
 
-// Cut frames alone may hold all the memory for carries, each waiting for an end that nobody receives.
-// So one connection after the other is received from regardless, until its carry is empty or 1 s passed.
+// Cut frames alone may hold all the memory for carries, each waiting for an end that nobody
+// receives. So one connection after the other is received from regardless, until its carry is empty
+// or 1 s passed.
 void Gateway::favour_one() {
   Connection* favoured = table_.find(favoured_);
   if (favoured != nullptr && favoured->takes_frames() && favoured->carry != nullptr &&
@@ -246,8 +248,10 @@ void Gateway::drop_carry(Connection& connection) noexcept {
 }
 
 // Receives exactly while there is somewhere to put the bytes: a carry that waits for more than the
-// rest of its frame stops the receive above kCarryStopBytes, and above nothing when memory is short.
+// rest of its frame stops the receive above kCarryStopBytes, and above nothing when memory is
+// short.
 void Gateway::update_receive(Connection& connection) {
+  if (connection.recv_armed && connection.carry == nullptr) return;  // as nearly always
   if (connection.eof || connection.state >= State::kReleasing) return;
   bool wanted = true;
   if (connection.takes_frames() && connection.hold == Hold::kNone && connection.carry != nullptr &&

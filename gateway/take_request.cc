@@ -46,7 +46,8 @@ bool Gateway::take_request(Connection& connection, const Command& command) {
     case static_cast<std::int32_t>(RequestType::kMessage): {
       MessageView message;
       const DecodeStatus status = decode_message(request.payload, message);
-      if (status == DecodeStatus::kOk) return take_message(connection, command.id, request, message);
+      if (status == DecodeStatus::kOk)
+        return take_message(connection, command.id, request, message);
       if (!answer_fits(connection, kSmallAnswerBytes)) return false;
       refuse(connection, command.id, refuse_payload(status));
       return true;
@@ -151,8 +152,8 @@ bool Gateway::take_group(Connection& connection, std::uint64_t id, const Request
   return push_request(connection, record, target, {}, request.payload);
 }
 
-// A name for a group that was created without one: 128 bits, so that nobody has to ask whether it is
-// taken.
+// A name for a group that was created without one: 128 bits, so that nobody has to ask whether it
+// is taken.
 std::string_view Gateway::make_group_name(std::span<char> out) noexcept {
   const std::uint64_t halves[2] = {prng_.next() ^ static_cast<std::uint64_t>(now_.wall_ms),
                                    prng_.next() ^ now_.ticks};

@@ -79,7 +79,8 @@ void Gateway::on_deadline(Connection& connection) {
   }
   if (connection.hold == Hold::kMemory) {
     return after(config_.stall_timeout_ms, [&] {
-      const DisconnectFields fields{DisconnectCode::kOverloaded, "no memory was free for the connection's next frame", 0};
+      const DisconnectFields fields{DisconnectCode::kOverloaded,
+                                    "no memory was free for the connection's next frame", 0};
       begin_close(connection, CloseReason::kOverloaded, &fields);
     });
   }
@@ -129,8 +130,8 @@ void Gateway::continue_shutdown() {
   }
 }
 
-// The table keeps a reserve for connections that the kernel had accepted before the listener closed;
-// the listener opens again once twice the reserve is free.
+// The table keeps a reserve for connections that the kernel had accepted before the listener
+// closed; the listener opens again once twice the reserve is free.
 void Gateway::update_accepting() noexcept {
   const std::uint32_t reserve = std::min(kConnectionReserve, table_.slots_max() / 4);
   const std::uint32_t free_slots = table_.slots_max() - table_.used();

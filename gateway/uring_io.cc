@@ -1,3 +1,4 @@
+// Requests as SQEs, CQEs as completions (uring_io.h).
 #include "gateway/uring_io.h"
 
 #include <poll.h>
@@ -47,8 +48,11 @@ std::span<const Completion> UringIo::wait(std::chrono::milliseconds timeout) {
   enter(timeout);
   reap();
   // One enter runs a bounded amount of task work: go on while it is worth it, and buffers are left.
-  for (int pass = 1; pass < kPassesMax && completions_.size() >= kPassBusyCqes * static_cast<std::size_t>(pass) &&
-                     used_buffers_.size() < kReceiveBufferCount / 2; ++pass) {
+  std::size_t before = 0;
+  for (int pass = 1; pass < kPassesMax && completions_.size() - before >= kPassBusyCqes &&
+                     used_buffers_.size() < kReceiveBufferCount / 2;
+       ++pass) {
+    before = completions_.size();
     enter(std::chrono::milliseconds{0});
     reap();
   }
@@ -203,7 +207,8 @@ void UringIo::submit(std::span<const IoRequest> requests) {
   }
 }
 
-// POLL_FIRST: armed while the buffer ring is empty it would fail again at once; so it waits for data.
+// POLL_FIRST: armed while the buffer ring is empty it would fail again at once; so it waits for
+// data.
 void UringIo::start_recv(const IoRequest& request) {
   io_uring_sqe* sqe = next_sqe();
   io_uring_prep_recv_multishot(sqe, request.socket, nullptr, 0, 0);

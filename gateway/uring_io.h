@@ -1,20 +1,21 @@
 // The backend on io_uring: request = SQE, completion = CQE, one system call per busy turn.
 //
-//   accept    multishot, straight into the ring's table of direct descriptors: such sockets are no file
-//             descriptors, RLIMIT_NOFILE only bounds the table
-//   receive   multishot from one ring of 512 x 2 KiB provided buffers: 1 MiB, so that it stays in L2
-//   send      one in flight per connection; a short one is reported as such, so that the stall timeout
-//             and Taken see every byte that moved (MSG_WAITALL would hide them)
+//   accept    multishot, straight into the ring's table of direct descriptors: such sockets are no
+//             file descriptors, RLIMIT_NOFILE only bounds the table
+//   receive   multishot from one ring of 512 x 2 KiB provided buffers: 1 MiB, so that it stays in
+//             L2
+//   send      one in flight per connection; a short one is reported as such, so that the stall
+//             timeout and Taken see every byte that moved (MSG_WAITALL would hide them)
 //   close     ASYNC_CANCEL(all) and CLOSE in one submission; kClosed once the last CQE of the
 //             connection was seen
 //   wake-up   a multishot poll of the gateway's eventfd
 //
-// Threads   create() anywhere; all else on the gateway's thread (SINGLE_ISSUER: the ring is enabled by
-//           the first wait()).
-// Limits    `table_slots` descriptors. Completions per turn: at most kCompletionsPerTurnMax, the rest
-//           stays in the ring for the next one.
-// Errors    create() returns null and says why where io_uring is refused or too old: Linux 6.1 has all
-//           that is needed. Later, a failing io_uring_enter is a bug: assertion.
+// Threads   create() anywhere; all else on the gateway's thread (SINGLE_ISSUER: the ring is enabled
+//           by the first wait()).
+// Limits    `table_slots` descriptors. Completions per turn: at most kCompletionsPerTurnMax, the
+//           rest stays in the ring for the next one.
+// Errors    create() returns null and says why where io_uring is refused or too old: Linux 6.1 has
+//           all that is needed. Later, a failing io_uring_enter is a bug: assertion.
 // Source    notes on io_uring measured on 6.18; man io_uring_enter, io_uring_prep_recv_multishot.
 #pragma once
 
@@ -36,7 +37,8 @@ namespace ims::gateway {
 
 class UringIo {
  public:
-  // Null where the kernel refuses; `why_not` then says what and why. The listener is not touched then.
+  // Null where the kernel refuses; `why_not` then says what and why. The listener is not touched
+  // then.
   static std::unique_ptr<UringIo> create(Listener& listener, Wakeup& wakeup, CounterBlock& counters,
                                          GatewayIndex gateway, std::uint32_t table_slots,
                                          std::string& why_not);

@@ -26,7 +26,8 @@ std::string sentence(const char* what, int error) {
   return text;
 }
 
-// The flags that a kernel may lack, most wanted first. R_DISABLED: the thread that waits enables it.
+// The flags that a kernel may lack, most wanted first. R_DISABLED: the thread that waits enables
+// it.
 constexpr unsigned kFlagSets[] = {
     IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
         IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED,
@@ -67,8 +68,8 @@ const char* missing_operation(io_uring& ring) {
   return missing;
 }
 
-// Receives one byte through a multishot receive from a provided buffer: newer than every operation and
-// flag that could be asked about.
+// Receives one byte through a multishot receive from a provided buffer: newer than every operation
+// and flag that could be asked about.
 std::string try_receive() {
   io_uring ring{};
   int result = make_ring(ring, 8);
@@ -124,8 +125,8 @@ std::string probe_here() {
   return try_receive();
 }
 
-// Rings are made on a thread of their own: one that goes away interrupts system calls of every thread
-// that ever touched it, and the caller's may be in the middle of anything.
+// Rings are made on a thread of their own: one that goes away interrupts system calls of every
+// thread that ever touched it, and the caller's may be in the middle of anything.
 std::string on_own_thread(auto work) {
   std::string why_not;
   std::thread([&] { why_not = work(); }).join();

@@ -12,20 +12,13 @@
 
 #include "logic/committer.h"
 #include "logic/entity.h"
+#include "logic/requester.h"
 #include "shared/codes.h"
 
 namespace ims::logic {
 
 struct AdminCommand;
 struct Load;
-
-// Who waits for an answer.
-struct Requester {
-  ConnectionId connection;
-  std::uint64_t request_id = 0;
-  std::uint64_t stamp = 0;
-  std::uint8_t flags = 0;  // of the request: kFlagBigAnswer, kFlagNoAnswer
-};
 
 struct Effect {
   enum class Kind : std::uint8_t {

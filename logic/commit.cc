@@ -192,7 +192,8 @@ void Worker::release_effect(Batch& batch, const Effect& effect) {
     case Effect::Kind::kLogin: {
       Session* session = find_session(effect.requester.connection);
       if (session != nullptr && session->id == effect.origin_session) {
-        send_login_answer(*session, effect.requester);
+        session->login_durable = true;
+        send_login_answer(*session);
       }
       break;
     }
@@ -219,6 +220,7 @@ void Worker::release_effect(Batch& batch, const Effect& effect) {
 // ignored.
 void Worker::fail_pending(Batch& first) {
   counters_.add(Counter::kCommitFailures);
+  store_lost_ = first.result == StoreStatus::kIoError;
   fail_batch(first);
   drop_pending_state(first);
   finish_batch(&first);
@@ -257,6 +259,12 @@ void Worker::fail_pending(Batch& first) {
   }
 }
 
+// UNAVAILABLE says that nothing was kept. After a failed sync nobody can say so: recovery decides.
+void Worker::refuse_failed(const Requester& to) {
+  if (!store_lost_) return refuse(to, Code::kUnavailable);
+  answer(to, Code::kFail, "The store failed; whether this was kept shows after its recovery.");
+}
+
 void Worker::fail_batch(Batch& batch) {
   for (; batch.released < batch.effects.size(); ++batch.released) {
     const Effect effect = batch.effects[batch.released];  // a copy, as in release()
@@ -267,12 +275,12 @@ void Worker::fail_batch(Batch& batch) {
           const auto it = pending_dedupe_.find(
               std::string(arena.substr(effect.dedupe_offset, effect.dedupe_bytes)));
           if (it != pending_dedupe_.end()) {
-            for (const Requester& waiter : it->second.waiters) refuse(waiter, Code::kUnavailable);
+            for (const Requester& waiter : it->second.waiters) refuse_failed(waiter);
             pending_dedupe_.erase(it);
           }
         }
         [[fallthrough]];
-      case Effect::Kind::kAnswer: refuse(effect.requester, Code::kUnavailable); break;
+      case Effect::Kind::kAnswer: refuse_failed(effect.requester); break;
       case Effect::Kind::kLogin: {
         Session* session = find_session(effect.requester.connection);
         if (session != nullptr && session->id == effect.origin_session) {

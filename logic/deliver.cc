@@ -229,7 +229,8 @@ void Worker::finish_catchup(Load* load) {
 
 void Worker::hand_page(Session& session, std::uint32_t feed_index, const Load& page) {
   Feed& feed = session.feeds[feed_index];
-  if (!feed.in_use) return enqueue_pump(session);
+  // Rejoined meanwhile, or rewound behind the page's start by a refusal: read again from there.
+  if (!feed.in_use || page.seq_from > feed.handed + 1) return enqueue_pump(session);
   std::uint64_t last = page.seq_to;  // rows up to here were looked at
   if (page.more && !page.page.empty()) last = page.page.back().seq;
   bool room = true;
@@ -271,138 +272,6 @@ void Worker::hand_page(Session& session, std::uint32_t feed_index, const Load& p
   if (feed.dirty) mark_dirty(session, feed);
   // More rows, or another timeline: again in a later turn, unless only the client can make room.
   if (room) enqueue_pump(session);
-}
-
-// ---- what the gateway reports -------------------------------------------------------------------
-
-void Worker::handle_session_record(ByteView bytes) {
-  const auto& record = record_as<SessionRecord>(bytes);
-  if (record.header.kind == RecordKind::kEnded) return on_ended(record);
-  Session* session = find_session(record.connection);
-  if (session == nullptr || session->id != record.session || session->send_only) return;
-  switch (record.header.kind) {
-    case RecordKind::kTaken: return on_taken(*session, record.ordinal);
-    case RecordKind::kRefused: return on_refused(*session, record.ordinal);
-    default: return on_drained(*session);
-  }
-}
-
-void Worker::on_taken(Session& session, std::uint64_t ordinal) {
-  while (session.taken_ordinal < ordinal && session.handed_count() > 0) {
-    const HandedRow row = session.handed[session.handed_head++];
-    ++session.taken_ordinal;
-    session.handed_bytes -= row.bytes;
-    Feed& feed = session.feeds[row.feed];
-    if (session.mode == AckMode::kAuto && feed.in_use && row.seq > feed.acked &&
-        row.seq <= feed.handed) {
-      feed.acknowledge(row.seq);
-      mark_dirty(session, feed);
-    }
-  }
-  if (session.handed_count() == 0) {
-    session.handed.clear();
-    session.handed_head = 0;
-  }
-  enqueue_pump(session);
-}
-
-// The gateway has no memory for the rows from `ordinal` on: they were not handed after all.
-void Worker::on_refused(Session& session, std::uint64_t ordinal) {
-  on_taken(session, ordinal - 1);
-  counters_.add(Counter::kRowsRefused, session.handed_count());
-  for (std::size_t i = session.handed.size(); i > session.handed_head; --i) {
-    const HandedRow row = session.handed[i - 1];
-    Feed& feed = session.feeds[row.feed];
-    if (feed.in_use) feed.rewind(row.seq - 1, row.seq > feed.acked ? 1 : 0);
-  }
-  session.handed.clear();
-  session.handed_head = 0;
-  session.handed_bytes = 0;
-  session.next_ordinal = ordinal;
-  session.refused = true;
-}
-
-void Worker::on_drained(Session& session) {
-  if (!session.refused) return;
-  session.refused = false;
-  session.restart = true;
-  enqueue_pump(session);
-}
-
-void Worker::on_ended(const SessionRecord& record) {
-  const auto login = logins_.find(record.connection.bits);
-  if (login != logins_.end()) login->second.gone = true;
-  Session* session = find_session(record.connection);
-  if (session == nullptr) return;
-  if (!session->send_only) on_taken(*session, record.ordinal);
-  end_session(*session);
-}
-
-void Worker::end_session(Session& session) {
-  User& user = *session.user;
-  if (!session.send_only) {
-    for (Feed& feed : session.feeds) feed.absorb_skips();
-    session.feeds[0].dirty = true;  // last used: now
-    // A newer session of the device may be further already: then its cursors are the ones to keep.
-    for (Session* other : user.sessions) {
-      if (other == &session || other->send_only || other->device != session.device) continue;
-      for (Feed& mine : session.feeds) {
-        for (const Feed& theirs : other->feeds) {
-          if (theirs.timeline == mine.timeline && theirs.acked >= mine.acked) mine.dirty = false;
-        }
-      }
-    }
-    flush_cursors(session);
-    user.last_seen_ms = now_.wall_ms;
-    touch_head(user);
-  } else {
-    --user.send_only_count;
-  }
-  std::erase(user.sessions, &session);
-
-  for (Session* other : user.sessions) {
-    if (other->send_only || session.send_only || other->device != session.device) continue;
-    for (const Feed& mine : session.feeds) {
-      for (Feed& theirs : other->feeds) {
-        if (theirs.timeline == mine.timeline && mine.in_use && theirs.in_use &&
-            mine.acked > theirs.acked) {
-          theirs.advance(mine.acked);
-          mark_dirty(*other, theirs);
-        }
-      }
-    }
-    if (other->waits_for == session.id) {
-      other->waits_for = {};
-      enqueue_pump(*other);
-    }
-  }
-  for (std::uint32_t i = 0; i < session.feeds.size(); ++i) {
-    if (session.feeds[i].hub != nullptr) leave_hub(session, i);
-  }
-  unpin(&user);
-  sessions_.erase(session.connection.bits);
-  counters_.set(Counter::kSessions, sessions_.size());
-}
-
-// ---- cursors ------------------------------------------------------------------------------------
-
-void Worker::mark_dirty(Session& session, Feed& feed) {
-  feed.dirty = true;
-  if (session.in_dirty_list) return;
-  session.in_dirty_list = true;
-  dirty_sessions_.push_back(session.connection);
-}
-
-void Worker::flush_cursors(Session& session) {
-  session.in_dirty_list = false;
-  note_change(*session.user);
-  for (Feed& feed : session.feeds) {
-    if (!feed.dirty || !feed.in_use) continue;
-    feed.dirty = false;
-    ops().put(Table::kCursors,
-              cursor_key(session.user->inbox.key, session.device, feed.timeline.id),
-              encode_cursor({now_.wall_ms, feed.acked}));
-  }
 }
 
 }  // namespace ims::logic

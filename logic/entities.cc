@@ -20,8 +20,6 @@ std::size_t cost_bytes(const Entity& entity) {
   return bytes;
 }
 
-constexpr std::size_t kMembersCachedMax = 8192;  // per group; above, the cache starts anew
-
 std::uint64_t cache_key(NameKind kind, TenantId tenant, std::uint64_t hash) {
   return hash ^ (std::uint64_t{tenant.value} << 1) ^ static_cast<std::uint64_t>(kind);
 }
@@ -52,8 +50,9 @@ User& Worker::user_entry(TenantId tenant, std::uint64_t hash, std::string_view n
   user->name = name;
   User& entry = *user;
   const std::uint64_t key = cache_key(NameKind::kUser, tenant, hash);
-  entities_[key].push_back(std::move(user));
-  clock_keys_.push_back(key);
+  std::vector<EntityPtr>& chain = entities_[key];
+  if (chain.empty()) clock_keys_.push_back(key);
+  chain.emplace_back(user.release());
   cache_bytes_ += cost_bytes(entry);
   return entry;
 }
@@ -69,8 +68,9 @@ Group& Worker::group_entry(TenantId tenant, std::uint64_t hash, std::string_view
   group->name = name;
   Group& entry = *group;
   const std::uint64_t key = cache_key(NameKind::kGroup, tenant, hash);
-  entities_[key].push_back(std::move(group));
-  clock_keys_.push_back(key);
+  std::vector<EntityPtr>& chain = entities_[key];
+  if (chain.empty()) clock_keys_.push_back(key);
+  chain.emplace_back(group.release());
   cache_bytes_ += cost_bytes(entry);
   return entry;
 }
@@ -110,12 +110,9 @@ void Worker::evict() {
       cache_bytes_ -= std::min(cache_bytes_, cost_bytes(*entity));
       counters_.add(Counter::kCacheEvictions);
     }
-    const std::uint64_t key = it->first;
     entities_.erase(it);
     clock_keys_[clock_hand_] = clock_keys_.back();
     clock_keys_.pop_back();
-    // Another place may name the same chain (names whose hashes are equal).
-    std::erase(clock_keys_, key);
   }
 }
 
@@ -181,285 +178,6 @@ void Worker::replay(Entity& entity) {
     }
   }
   replaying_ = outer;
-}
-
-// ---- loading ------------------------------------------------------------------------------------
-
-bool Worker::ensure_loaded(Entity& entity, ByteView record) {
-  if (must_wait(entity, record)) return false;
-  if (entity.state != Entity::State::kNew) {
-    counters_.add(Counter::kCacheHits);
-    return true;
-  }
-  counters_.add(Counter::kCacheMisses);
-  entity.reading = true;
-  Load* load = make_load(Load::Kind::kEntity, Load::Reason::kEntity, &entity);
-  start_load(load);
-  if (!entity.reading) return true;  // it was in memory
-  park(entity, record);
-  return false;
-}
-
-// first_seq is as of now: rows that passed out of retention are no longer counted.
-bool Worker::ensure_fresh(Entity& entity, Timeline& timeline, ByteView record) {
-  TimelineState& known = timeline.durable;
-  if (known.first_seq > known.head || known.first_time_ms >= retention_cutoff_ms()) return true;
-  if (must_wait(entity, record)) return false;
-  entity.reading = true;
-  Load* load = make_load(Load::Kind::kFirstSeq, Load::Reason::kReplay, &entity);
-  load->timeline_key = timeline.key;
-  load->timeline = known;
-  start_load(load);
-  if (!entity.reading) return true;
-  park(entity, record);
-  return false;
-}
-
-bool Worker::ensure_mine(User& user, ByteView record) {
-  if (must_wait(user, record)) return false;
-  if (user.mine != nullptr) return true;
-  user.reading = true;
-  Load* load = make_load(Load::Kind::kMine, Load::Reason::kReplay, &user);
-  load->timeline_key = user.inbox.key;
-  start_load_quiet(load);
-  if (!user.reading) return true;
-  park(user, record);
-  return false;
-}
-
-bool Worker::ensure_members(Group& group, std::span<const std::string_view> names,
-                            ByteView record) {
-  if (must_wait(group, record)) return false;
-  if (group.members.size() > kMembersCachedMax && group.pending_changes == 0 &&
-      replaying_ != &group) {
-    group.members.clear();
-  }
-  Load* load = nullptr;
-  for (const std::string_view name : names) {
-    if (group.members.contains(std::string(name))) continue;
-    if (load == nullptr) load = make_load(Load::Kind::kGets, Load::Reason::kReplay, &group);
-    load->gets.push_back({Table::kMeta, member_key(group.timeline.key, name), {}, {}});
-  }
-  if (load == nullptr) return true;
-  group.reading = true;
-  start_load(load);
-  if (!group.reading) return true;
-  park(group, record);
-  return false;
-}
-
-const Member& Worker::member_of(Group& group, std::string_view user) const {
-  static const Member kNone;
-  const auto it = group.members.find(std::string(user));
-  return it == group.members.end() ? kNone : it->second;
-}
-
-Load* Worker::make_load(Load::Kind kind, Load::Reason reason, Entity* entity) {
-  if (free_loads_.empty()) {
-    loads_.push_back(std::make_unique<Load>());
-    free_loads_.push_back(loads_.back().get());
-  }
-  Load* load = free_loads_.back();
-  free_loads_.pop_back();
-  load->load_kind = kind;
-  load->reason = reason;
-  load->entity = entity;
-  load->cutoff_ms = retention_cutoff_ms();
-  load->worker = ports_.index;
-  load->program = [](Store& store, ReadJob& job, ReadTier tier) {
-    return run_load(store, static_cast<Load&>(job), tier);
-  };
-  if (entity != nullptr) pin(entity);
-  return load;
-}
-
-void Worker::free_load(Load* load) {
-  if (load->entity != nullptr) unpin(load->entity);
-  load->reset();
-  free_loads_.push_back(load);
-}
-
-void Worker::start_load(Load* load) {
-  load->status = run_load(*ports_.store, *load, ReadTier::kCacheOnly);
-  if (load->status != StoreStatus::kIncomplete) {
-    finish_load(load);
-    return;
-  }
-  waiting_loads_.push_back(load);
-  while (!waiting_loads_.empty()) {
-    ReadJob* job = waiting_loads_.front();
-    if (loads_in_flight_ >= kReadsInFlightPerWorkerMax || !ports_.reads->submitted.try_push(job)) {
-      break;
-    }
-    waiting_loads_.pop_front();
-    ++loads_in_flight_;
-    published_.reads = true;
-  }
-}
-
-// A read that must see every change submitted so far: after the last batch that is not yet
-// released.
-void Worker::start_load_quiet(Load* load) {
-  Batch* last = open_;
-  if (last == nullptr && !in_flight_.empty()) last = in_flight_.back();
-  if (last == nullptr && !committed_.empty()) last = committed_.back();
-  if (last == nullptr) return start_load(load);
-  Effect& effect = last->effects.emplace_back();
-  effect.kind = Effect::Kind::kLoad;
-  effect.load = load;
-}
-
-bool Worker::take_loads() {
-  bool worked = false;
-  while (auto job = ports_.reads->done.try_pop()) {
-    worked = true;
-    --loads_in_flight_;
-    finish_load(static_cast<Load*>(*job));
-  }
-  while (!waiting_loads_.empty() && loads_in_flight_ < kReadsInFlightPerWorkerMax) {
-    ReadJob* job = waiting_loads_.front();
-    if (!ports_.reads->submitted.try_push(job)) break;
-    waiting_loads_.pop_front();
-    ++loads_in_flight_;
-    published_.reads = true;
-  }
-  return worked;
-}
-
-void Worker::adopt(Entity& entity, const Load& load) {
-  if (load.entity_value.empty()) {
-    entity.state = Entity::State::kAbsent;
-    if (entity.kind == NameKind::kUser) {
-      static_cast<User&>(entity).id = {};
-    } else {
-      static_cast<Group&>(entity).id = {};
-      static_cast<Group&>(entity).dismissed = false;
-    }
-    return;
-  }
-  entity.state = Entity::State::kReady;
-  if (entity.kind == NameKind::kUser) {
-    User& user = static_cast<User&>(entity);
-    const auto row = decode_user(load.entity_value);
-    user.id = row->id;
-    user.last_seen_ms = row->last_seen_ms;
-    user.removed = row->removed;
-    user.inbox.key = {entity.partition(), row->id.value};
-    user.inbox.durable = user.inbox.pending = load.timeline;
-    user.inbox.dirty_batch = 0;
-    if (user.removed) entity.state = Entity::State::kAbsent;
-  } else {
-    Group& group = static_cast<Group&>(entity);
-    const auto row = decode_group(load.entity_value);
-    group.id = row->id;
-    group.label = row->name;
-    group.member_count = row->member_count;
-    group.open = row->open;
-    group.dismissed = row->dismissed;
-    group.timeline.key = {entity.partition(), row->id.value};
-    group.timeline.durable = group.timeline.pending = load.timeline;
-    group.timeline.dirty_batch = 0;
-    group.members.clear();
-  }
-}
-
-// A user that an operator or a valid token brings into being, in the open batch. A removed one
-// comes back as it was.
-void Worker::create_user(User& user) {
-  if (!user.id) {
-    user.id = UserId{next_id()};
-    user.inbox.key = {user.partition(), user.id.value};
-    user.inbox.durable = user.inbox.pending = TimelineState{};
-    user.mine = std::make_unique<std::vector<Mine>>();
-  }
-  user.removed = false;
-  user.state = Entity::State::kReady;
-  touch_head(user);
-}
-
-void Worker::finish_load(Load* load) {
-  Entity* entity = load->entity;
-  const bool failed = load->status != StoreStatus::kOk;
-  if (failed && load->reason != Load::Reason::kPassword && load->reason != Load::Reason::kSync &&
-      load->reason != Load::Reason::kCatchup && load->reason != Load::Reason::kMembersPage &&
-      load->reason != Load::Reason::kLogin) {
-    // The rows cannot be read: whoever waits for them is told, and the next request tries again.
-    entity->reading = false;
-    std::vector<std::string> waiting;
-    waiting.swap(entity->parked);
-    parked_count_ -= static_cast<std::uint32_t>(waiting.size());
-    for (const std::string& bytes : waiting) {
-      const ByteView record = as_bytes(bytes);
-      const RecordKind kind = kind_of(record);
-      if (kind == RecordKind::kLogin || kind == record_kind(HandoffKind::kVerifiedLogin)) {
-        const auto& login = record_as<LoginRecord>(record);
-        refuse_login({login.connection, login.request_id, login.stamp, 0}, Code::kUnavailable,
-                     "The store cannot be read now; try again.");
-        end_login(login.connection);
-      } else if (kind < RecordKind::kLoginAnswer) {
-        refuse(requester_of(record_as<RequestRecord>(record)), Code::kUnavailable);
-      }
-    }
-    return free_load(load);
-  }
-
-  switch (load->reason) {
-    case Load::Reason::kPassword: on_password_hash(load); break;
-    case Load::Reason::kSync: finish_sync(load); break;
-    case Load::Reason::kCatchup: finish_catchup(load); break;
-    case Load::Reason::kMembersPage: finish_members_page(load); break;
-    case Load::Reason::kLogin: return finish_login(load);  // frees it, replays
-    case Load::Reason::kEntity:
-      entity->reading = false;
-      if (entity->state == Entity::State::kNew) adopt(*entity, *load);
-      break;
-    case Load::Reason::kReplay:
-      entity->reading = false;
-      if (load->load_kind == Load::Kind::kFirstSeq) {
-        Timeline& timeline = entity->kind == NameKind::kUser
-                                 ? static_cast<User*>(entity)->inbox
-                                 : static_cast<Group*>(entity)->timeline;
-        for (TimelineState* state : {&timeline.durable, &timeline.pending}) {
-          // Rows that arrived while the search ran are younger than anything it dropped.
-          if (load->timeline.first_seq <= load->timeline.head) {
-            state->first_seq = load->timeline.first_seq;
-            state->first_time_ms = load->timeline.first_time_ms;
-          } else {
-            state->first_seq = load->timeline.head + 1;
-            state->first_time_ms = state->head > load->timeline.head ? now_.wall_ms : 0;
-          }
-        }
-      } else if (load->load_kind == Load::Kind::kMine) {
-        User& user = static_cast<User&>(*entity);
-        if (user.load_stale) {
-          user.load_stale = false;
-          user.reading = true;
-          start_load_quiet(load);
-          return;
-        }
-        user.mine = std::make_unique<std::vector<Mine>>(std::move(load->mine));
-      } else if (entity->kind == NameKind::kGroup) {
-        Group& group = static_cast<Group&>(*entity);
-        for (const ReadJob::Get& get : load->gets) {
-          if (get.table != Table::kMeta) continue;
-          Member member;
-          if (const auto row = get.status == StoreStatus::kOk ? decode_member(get.value)
-                                                              : std::nullopt) {
-            member = {true, *row};
-          }
-          group.members.try_emplace(std::string(name_of_member_key(get.key)), member);
-        }
-      }
-      for (const ReadJob::Get& get : load->gets) {
-        if (get.table != Table::kDedupe) continue;
-        DedupeRow row;
-        if (get.status == StoreStatus::kOk) row = decode_dedupe(get.value).value_or(DedupeRow{});
-        read_dedupe_[get.key] = row;
-      }
-      break;
-  }
-  free_load(load);
-  if (entity != nullptr && !entity->reading) replay(*entity);
 }
 
 }  // namespace ims::logic

@@ -102,4 +102,17 @@ struct Group : Entity {
   std::vector<Subscriber> subscribers;
 };
 
+// Deletes the user or group that an Entity is: it has no virtual destructor, so that no user
+// carries a pointer for one.
+struct EntityDelete {
+  void operator()(Entity* entity) const noexcept {
+    if (entity->kind == NameKind::kUser) {
+      delete static_cast<User*>(entity);
+    } else {
+      delete static_cast<Group*>(entity);
+    }
+  }
+};
+using EntityPtr = std::unique_ptr<Entity, EntityDelete>;
+
 }  // namespace ims::logic

@@ -4,6 +4,7 @@
 // s.
 
 #include <algorithm>
+#include <utility>
 
 #include "logic/worker.h"
 
@@ -27,6 +28,7 @@ void Worker::ask_users(Group& group, std::span<const std::string_view> users,
   exchange.group = &group;
   exchange.asked.resize(worker_count_);
   pin(&group);
+  if (static_cast<GroupOp>(record.type) == GroupOp::kCreate) hold_group(exchange);
   const std::uint64_t tenant_seed = tenant_hash(group.tenant);
   for (const std::string_view user : users) {
     if (!exchange.facts.try_emplace(std::string(user), UserFact::kUnknown).second) continue;
@@ -122,11 +124,28 @@ void Worker::run_exchange(std::uint64_t id) {
   std::string record = it->second.record;
   auto& request = *reinterpret_cast<RequestRecord*>(record.data());
   request.before_seq = id;  // GROUP has no other use for it: names the exchange
+  release_group(it->second);
+  Entity* const outer = std::exchange(replaying_, group);  // in front of what waits for it
   dispatch(as_bytes(record));
+  replaying_ = outer;
+  replay(*group);
   unpin(group);
 }
 
-Worker::Exchange* Worker::exchange_of(const RequestRecord& record) {
+// A group that is being created holds back what was sent to it meanwhile: a client may write CREATE
+// and its first messages in one segment.
+void Worker::hold_group(Exchange& exchange) {
+  exchange.holds_group = true;
+  exchange.group->reading = true;
+}
+
+void Worker::release_group(Exchange& exchange) {
+  if (!exchange.holds_group) return;
+  exchange.holds_group = false;
+  exchange.group->reading = false;
+}
+
+Exchange* Worker::exchange_of(const RequestRecord& record) {
   if (record.before_seq == 0) return nullptr;
   const auto it = exchanges_.find(record.before_seq);
   return it == exchanges_.end() ? nullptr : &it->second;
@@ -141,7 +160,13 @@ void Worker::expire_exchanges() {
     if (it->second.answers_due > 0) {
       refuse(requester_of(record_as<RequestRecord>(as_bytes(it->second.record))),
              Code::kUnavailable);
-      unpin(it->second.group);
+      Group* group = it->second.group;
+      release_group(it->second);
+      exchanges_.erase(it);
+      replay(*group);
+      unpin(group);
+      it = exchanges_.begin();  // a replay may have begun others
+      continue;
     }
     exchanges_.erase(it++);
   }

@@ -29,7 +29,8 @@ bool Worker::event_fits(const GroupCall& call, std::span<const std::string_view>
   fields.time_ms = INT64_MAX;
   fields.name = call.request.name;
   fields.role = call.role;
-  return push_group_event_bytes(fields) + kOuterHeaderBytesMax <= config_.max_frame_bytes;
+  // Room for what a SyncResult puts around it, which is more than a push does.
+  return push_group_event_bytes(fields) + kSmallAnswerBytes <= config_.max_frame_bytes;
 }
 
 // Into result_, as long as the answer still fits a frame.

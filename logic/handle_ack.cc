@@ -71,7 +71,7 @@ void Worker::ack_feed(Session& session, Feed& feed, std::uint64_t seq, const Req
     note_change(*session.user);
     ops().put(Table::kCursors,
               cursor_key(session.user->inbox.key, session.device, feed.timeline.id),
-              encode_cursor({now_.wall_ms, feed.acked}));
+              encode_cursor({now_.wall_ms, device_cursor(session, feed.timeline.id)}));
     ++open_batch().messages;
   }
   Effect& effect = add_effect(Effect::Kind::kAnswer, session.user);

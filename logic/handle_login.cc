@@ -10,152 +10,22 @@
 
 #include <algorithm>
 
-#include "logic/jwt.h"
-#include "logic/password.h"
+#include "logic/login_record.h"
 #include "logic/worker.h"
-#include "shared/command.h"
 
 namespace ims::logic {
 namespace {
 
-constexpr std::string_view kWrongLogin = "The login is not valid.";
 constexpr std::int64_t kReplacedWaitMs = 1000;  // for the older session's last cursors
 constexpr std::int64_t kLastUsedRefreshMs = 3'600'000;
 
-ConnectView connect_of(const LoginRecord& record) {
-  RecordTail tail(record);
-  ConnectView connect;
-  const DecodeStatus status = decode_connect(tail.take(record.connect_bytes), connect);
-  IMS_ASSERT(status == DecodeStatus::kOk);  // the gateway checked it
-  return connect;
-}
-
-Requester requester_of_login(const LoginRecord& record) {
-  return {record.connection, record.request_id, record.stamp, 0};
-}
-
-ByteView bytes_of(const LoginRecord& record) {
-  return {reinterpret_cast<const std::byte*>(&record), record.header.bytes};
-}
-
 }  // namespace
-
-// ---- credentials --------------------------------------------------------------------------------
-
-void Worker::handle_login(const LoginRecord& record) {
-  const ConnectView connect = connect_of(record);
-  if (!logins_.contains(record.connection.bits)) {
-    PendingLogin& login = logins_[record.connection.bits];
-    login.deadline_ms = now_.mono_ms + config_.password_timeout_ms;
-    login.requester = requester_of_login(record);
-  }
-  const Tenant* tenant = tenants_.find(connect.org, connect.appkey);
-  if (looks_like_jwt(connect.token)) {
-    const JwtResult result = tenant == nullptr
-                                 ? JwtResult{}
-                                 : verify_jwt(connect.token, *tenant, connect.user, now_.wall_ms);
-    if (!result.ok()) {
-      refuse_login(requester_of_login(record), Code::kUnauthenticated, kWrongLogin);
-      return end_login(record.connection);
-    }
-    std::string verified(as_text(bytes_of(record)));
-    LoginRecord& copy = *reinterpret_cast<LoginRecord*>(verified.data());
-    copy.header.kind = record_kind(HandoffKind::kVerifiedLogin);
-    copy.expires_ms = result.exp_ms;
-    return continue_login(copy);
-  }
-  check_password_login(record);
-}
-
-void Worker::check_password_login(const LoginRecord& record) {
-  const ConnectView connect = connect_of(record);
-  const Tenant* tenant = tenants_.find(connect.org, connect.appkey);
-  PendingLogin& login = logins_[record.connection.bits];
-  login.record = as_text(bytes_of(record));
-  Load* load = make_load(Load::Kind::kGets, Load::Reason::kPassword, nullptr);
-  load->connection = record.connection;
-  if (tenant != nullptr) {
-    load->gets.push_back({Table::kMeta,
-                          password_key(partition_of(record.user_hash), tenant->id, connect.user),
-                          {},
-                          {}});
-  }
-  start_load(load);
-}
-
-// An unknown tenant or user costs the same work: the authenticator then checks against a dummy.
-void Worker::on_password_hash(Load* load) {
-  const auto it = logins_.find(load->connection.bits);
-  if (it == logins_.end() || it->second.gone) {
-    logins_.erase(load->connection.bits);
-    return;
-  }
-  if (load->status != StoreStatus::kOk) {
-    refuse_login(it->second.requester, Code::kUnavailable,
-                 "The store cannot be read now; try again.");
-    return end_login(load->connection);
-  }
-  const auto& record = record_as<LoginRecord>(as_bytes(it->second.record));
-  PasswordJob job;
-  job.ticket = load->connection.bits;
-  job.worker = ports_.index;
-  job.password = Secret(connect_of(record).token);
-  if (!load->gets.empty() && load->gets[0].status == StoreStatus::kOk) {
-    job.hash = load->gets[0].value;
-  }
-  job.deadline_mono_ms = it->second.deadline_ms;
-  if (ports_.passwords == nullptr || !ports_.passwords->try_submit(job)) {
-    counters_.add(Counter::kPasswordOverloaded);
-    refuse_login(it->second.requester, Code::kOverloaded,
-                 "Too many logins are waiting; try again.");
-    return end_login(load->connection);
-  }
-  counters_.set(Counter::kPasswordQueue, ports_.passwords->undecided());
-}
-
-bool Worker::take_verdicts() {
-  if (ports_.passwords == nullptr) return false;
-  bool worked = false;
-  while (auto verdict = ports_.passwords->try_take()) {
-    worked = true;
-    const ConnectionId connection{verdict->ticket};
-    const auto it = logins_.find(connection.bits);
-    if (it == logins_.end()) continue;  // it took too long, or the client has gone
-    if (it->second.gone) {
-      logins_.erase(it);
-      continue;
-    }
-    if (verdict->overloaded) {
-      refuse_login(it->second.requester, Code::kOverloaded, "The login took too long.");
-      end_login(connection);
-    } else if (!verdict->ok) {
-      refuse_login(it->second.requester, Code::kUnauthenticated, kWrongLogin);
-      end_login(connection);
-    } else {
-      std::string verified = std::move(it->second.record);
-      LoginRecord& copy = *reinterpret_cast<LoginRecord*>(verified.data());
-      copy.header.kind = record_kind(HandoffKind::kVerifiedLogin);
-      copy.expires_ms = 0;
-      continue_login(copy);
-    }
-  }
-  if (worked) counters_.set(Counter::kPasswordQueue, ports_.passwords->undecided());
-  return worked;
-}
-
-bool Worker::login_is_gone(ConnectionId connection) const {
-  const auto it = logins_.find(connection.bits);
-  return it == logins_.end() || it->second.gone;
-}
-
-void Worker::end_login(ConnectionId connection) { logins_.erase(connection.bits); }
 
 // ---- the user -----------------------------------------------------------------------------------
 
 // One login of a user at a time; messages for the user go on meanwhile. What a login read and was
 // changed since (cursors, memberships) is read again.
 void Worker::continue_login(const LoginRecord& record) {
-  if (login_is_gone(record.connection)) return end_login(record.connection);
   const ConnectView connect = connect_of(record);
   const Tenant* tenant = tenants_.find(connect.org, connect.appkey);
   if (tenant == nullptr) {  // removed meanwhile
@@ -163,16 +33,27 @@ void Worker::continue_login(const LoginRecord& record) {
     return end_login(record.connection);
   }
   User& user = user_entry(tenant->id, record.user_hash, connect.user);
+  if (login_is_gone(record.connection)) {
+    end_login(record.connection);
+    return next_login(user);
+  }
   if (user.login_busy) {
-    user.waiting_logins.emplace_back(as_text(bytes_of(record)));
+    user.waiting_logins.emplace_back(as_text(bytes_of_login(record)));
     return;
   }
   user.login_busy = true;
   user.login_stale = false;
   Load* load = make_load(Load::Kind::kLogin, Load::Reason::kLogin, &user);
-  load->record = as_text(bytes_of(record));
+  load->record = as_text(bytes_of_login(record));
   load->connection = record.connection;
   start_load_quiet(load);
+}
+
+// Who waited first goes on. Called whenever a login of the user comes to nothing or is done.
+void Worker::next_login(User& user) {
+  if (user.login_busy || user.waiting_logins.empty()) return;
+  local_.push_back(std::move(user.waiting_logins.front()));
+  user.waiting_logins.erase(user.waiting_logins.begin());
 }
 
 void Worker::finish_login(Load* load) {
@@ -189,10 +70,7 @@ void Worker::finish_login(Load* load) {
   user.login_busy = false;
   const auto done = [&] {
     end_login(record.connection);
-    if (!user.waiting_logins.empty()) {
-      local_.push_back(std::move(user.waiting_logins.front()));
-      user.waiting_logins.erase(user.waiting_logins.begin());
-    }
+    next_login(user);
     free_load(load);
   };
   if (login_is_gone(record.connection)) return done();
@@ -201,6 +79,7 @@ void Worker::finish_login(Load* load) {
     return done();
   }
   if (user.state == Entity::State::kNew) adopt(user, *load);
+  if (user.state == Entity::State::kReady) take_first_seq(user.inbox, load->timeline);
   if (user.mine == nullptr && user.state == Entity::State::kReady) {
     user.mine = std::make_unique<std::vector<Mine>>(std::move(load->mine));
   }
@@ -247,6 +126,7 @@ void Worker::finish_login(Load* load) {
   session.send_only = connect.send_only;
   session.expires_ms = record.expires_ms;
   session.keepalive_s = connect.keepalive_s;
+  session.login = to;
   pin(&user);
   user.sessions.push_back(&session);
   sessions_[record.connection.bits] = std::move(owned);
@@ -256,10 +136,14 @@ void Worker::finish_login(Load* load) {
   if (session.send_only) {
     ++user.send_only_count;
   } else {
-    if (replaced != nullptr) {
-      session.waits_for = replaced->id;
+    if (const Session* older = older_session(session)) {
+      session.waits_for = older->id;
       session.wait_until_ms = now_.mono_ms + kReplacedWaitMs;
+      waiting_sessions_.push_back(session.connection);
+    }
+    if (replaced != nullptr) {
       replaced->closing = true;
+      send_login_answer(*replaced);
       disconnect(replaced->connection, DisconnectCode::kReplaced,
                  "The same device logged in again.");
     }
@@ -286,7 +170,8 @@ void Worker::finish_login(Load* load) {
         last_used_ms = cursor.row.last_used_ms;
       }
     }
-    if (replaced != nullptr) inbox.acked = std::max(inbox.acked, replaced->feeds[0].acked);
+    // Sessions of the device that have not ended may be further than what is stored of them.
+    inbox.acked = std::max(inbox.acked, device_cursor(session, user.id.value));
     inbox.handed = inbox.acked;
     if (!known_device) {
       forget_oldest_device(user, load->cursors);
@@ -302,7 +187,7 @@ void Worker::finish_login(Load* load) {
       bool found = false;
       std::uint64_t cursor = cursor_of(mine.row.group.value, start, &found);
       if (!found && known) cursor = start;
-      cursor = std::max(cursor, start);
+      cursor = std::max({cursor, start, device_cursor(session, mine.row.group.value)});
       if (!known && cursor > start) {  // where a new device starts is its cursor from now on
         ops().put(Table::kCursors,
                   cursor_key(user.inbox.key, session.device, mine.row.group.value),
@@ -321,9 +206,20 @@ void Worker::finish_login(Load* load) {
     effect.requester = to;
     effect.origin_session = session.id;
   } else {
-    send_login_answer(session, to);
+    session.login_durable = true;
+    send_login_answer(session);
   }
   done();
+}
+
+// A session of the same device that came before and has not ended; null: none.
+const Session* Worker::older_session(const Session& session) const {
+  for (const Session* other : session.user->sessions) {
+    if (!other->send_only && other->device == session.device && other->id < session.id) {
+      return other;
+    }
+  }
+  return nullptr;
 }
 
 // A further device beyond max_known_devices: the one that was not seen for longest and has no
@@ -350,7 +246,13 @@ void Worker::forget_oldest_device(User& user, const std::vector<Load::Cursor>& c
 
 // ---- the answer ---------------------------------------------------------------------------------
 
-void Worker::send_login_answer(Session& session, const Requester& to) {
+// Once what the login wrote is durable and the replaced session's last cursors are known: acked_seq
+// is where the pushes go on.
+void Worker::send_login_answer(Session& session) {
+  if (session.answered || !session.login_durable) return;
+  // One that is ended meanwhile waits for nobody: the gateway owes the answer before the
+  // Disconnect.
+  if (session.waits_for && !session.closing) return;
   const User& user = *session.user;
   LoginAnswerRecord record;
   record.header.flags = session.send_only ? kFlagSendOnly : 0;
@@ -364,7 +266,7 @@ void Worker::send_login_answer(Session& session, const Requester& to) {
   record.tenant = user.tenant;
   record.keepalive_s = session.keepalive_s;
   record.code = Code::kOk;
-  answer_login(to, record, user.name, session.device, {});
+  answer_login(session.login, record, user.name, session.device, {});
   session.answered = true;
   if (!session.send_only) enqueue_pump(session);
 }

@@ -2,6 +2,7 @@
 #include "logic/rocks_logger.h"
 
 #include <cstdio>
+#include <cstring>
 
 #include "shared/limits.h"
 #include "shared/log.h"
@@ -15,6 +16,8 @@ void RocksLogger::Logv(rocksdb::InfoLogLevel level, const char* format, std::va_
   if (level < GetInfoLogLevel()) return;
   char text[kLogValueBytesMax + 1];
   std::vsnprintf(text, sizeof text, format, arguments);
+  // A checkpoint forbids deletions twice over, and warns of itself each time.
+  if (std::strstr(text, "File Deletions ") != nullptr) level = rocksdb::InfoLogLevel::INFO_LEVEL;
   if (level >= rocksdb::InfoLogLevel::ERROR_LEVEL && level < rocksdb::InfoLogLevel::HEADER_LEVEL) {
     IMS_LOG(kError, "rocksdb", {{"text", text}});
   } else if (level == rocksdb::InfoLogLevel::WARN_LEVEL) {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "logic/keys.h"
+#include "logic/requester.h"
 #include "shared/codes.h"
 #include "shared/ids.h"
 
@@ -75,6 +76,7 @@ struct Session {
   AckMode mode = AckMode::kAuto;
   bool send_only = false;
   bool answered = false;      // the login answer left: pushes may follow
+  bool login_durable = false;  // what the login wrote, if anything, is
   bool closing = false;       // a Disconnect was sent: no pushes; kEnded will come
   bool refused = false;       // the gateway found no room; waits for kDrained
   bool restart = false;       // the next pushed row says so
@@ -85,6 +87,7 @@ struct Session {
   std::int64_t wait_until_ms = 0;
   std::int64_t expires_ms = 0;  // token's exp; 0: never
   std::uint32_t keepalive_s = 0;
+  Requester login;            // who waits for the login answer
   std::uint64_t next_ordinal = 1;
   std::uint64_t taken_ordinal = 0;
   std::size_t handed_bytes = 0;

@@ -16,6 +16,7 @@ namespace ims::logic {
 
 StoreCopy::StoreCopy(const std::string& directory, const StoreOptions& options)
     : options_(std::make_unique<RocksOptions>(options, nullptr)) {
+  options_->database.create_if_missing = false;
   rocksdb::DB* database = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(

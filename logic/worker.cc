@@ -156,12 +156,16 @@ bool Worker::can_take_request() {
 
 bool Worker::drain_requests() {
   bool worked = false;
+  blocked_ = !waiting_answers_.empty();
   for (ByteRing* ring : ports_.requests) {
     for (std::uint32_t taken = 0; taken < kRecordsPerTurnMax; ++taken) {
       const ByteView record = ring->front();
       if (record.empty()) break;
       // Ends and Takens free memory and need no room; they are only behind requests by order.
-      if (!can_take_request()) break;
+      if (!can_take_request()) {
+        blocked_ = true;
+        break;
+      }
       dispatch(record);
       ring->pop(record);
       worked = true;
@@ -244,8 +248,12 @@ void Worker::dispatch_handoff(ByteView record) {
 }
 
 bool Worker::idle() {
-  for (ByteRing* ring : ports_.requests) {
-    if (!ring->empty()) return false;
+  if (blocked_) {
+    if (can_take_request()) return false;
+  } else {
+    for (ByteRing* ring : ports_.requests) {
+      if (!ring->empty()) return false;
+    }
   }
   for (ByteRing* ring : ports_.handoffs_in) {
     if (ring != nullptr && !ring->empty()) return false;
@@ -253,7 +261,7 @@ bool Worker::idle() {
   return ports_.commits->done.empty() && ports_.reads->done.empty() && local_.empty() &&
          (ports_.passwords == nullptr || !ports_.passwords->has_verdicts()) &&
          (ports_.admin == nullptr || ports_.admin->submitted.empty()) && pump_queue_.empty() &&
-         waiting_answers_.empty();
+         (blocked_ || waiting_answers_.empty());
 }
 
 bool Worker::quiet() const noexcept {
@@ -266,6 +274,7 @@ bool Worker::quiet() const noexcept {
 void Worker::tick() {
   next_tick_ms_ = now_.mono_ms + kTickMs;
   expire_exchanges();
+  end_waits();
 
   for (auto it = logins_.begin(); it != logins_.end();) {
     PendingLogin& login = it->second;
@@ -295,9 +304,6 @@ void Worker::tick() {
       if (session->expires_ms != 0 && now_.wall_ms >= session->expires_ms) {
         session->closing = true;
         disconnect(session->connection, DisconnectCode::kTokenExpired, "The token has expired.");
-      } else if (session->waits_for && now_.mono_ms >= session->wait_until_ms) {
-        session->waits_for = {};
-        enqueue_pump(*session);
       }
     }
   }

@@ -7,8 +7,9 @@
 // Rules      Nothing that a batch holds is answered or pushed before the batch is durable.
 //            Handoffs are always drained; requests only while every answer has room.
 // Files      worker.cc the turn | commit.cc batches | answers.cc records out | entities.cc the
-//            cache | handle_*.cc one kind of request each | deliver.cc pushes and catch-up |
-//            subscriptions.cc, outbox.cc, exchange.cc between workers | admin.cc the operator
+//            cache | entity_load.cc its reads | handle_*.cc one kind of record each |
+//            deliver.cc pushes | subscriptions.cc, outbox.cc, exchange.cc between workers |
+//            admin.cc the operator
 // Threads    One, the worker's. Everything here belongs to it.
 #pragma once
 
@@ -31,6 +32,7 @@
 #include "logic/retention_clock.h"
 #include "logic/session.h"
 #include "logic/tenant.h"
+#include "logic/worker_parts.h"
 #include "shared/byte_ring.h"
 #include "shared/clock.h"
 #include "shared/config.h"
@@ -41,44 +43,6 @@ namespace ims::logic {
 
 struct GroupCall;
 struct MessageParts;
-
-// What a worker is wired to. Everything outlives it.
-struct WorkerPorts {
-  WorkerIndex index = 0;
-  std::vector<ByteRing*> requests;      // from each gateway
-  std::vector<ByteRing*> deliveries;    // to each gateway
-  std::vector<ByteRing*> handoffs_in;   // from each worker; null for itself
-  std::vector<ByteRing*> handoffs_out;  // to each worker; null for itself
-  CommitPort* commits = nullptr;
-  ReadPort* reads = nullptr;
-  AuthChannel* passwords = nullptr;
-  AdminPort* admin = nullptr;
-  Store* store = nullptr;               // kCacheOnly reads
-  const RetentionClock* clock = nullptr;  // what retention goes by; null: the turn's wall time
-  CounterBlock* counters = nullptr;
-};
-
-// What the data directory says about itself.
-struct WorkerIdentity {
-  std::uint64_t hash_seed = 0;
-  std::uint32_t boot = 0;
-  std::string epoch;
-};
-
-// A group that sessions of this worker are members of, as heard from its owner.
-struct GroupHub {
-  GroupId id;
-  TenantId tenant;
-  std::uint64_t hash = 0;
-  std::string name;
-  bool subscribed = false;        // kSubscribed came: heard_head is the owner's
-  std::uint64_t heard_head = 0;
-  struct Place {
-    Session* session;
-    std::uint32_t feed;
-  };
-  std::vector<Place> places;
-};
 
 class Worker {
  public:
@@ -103,8 +67,11 @@ class Worker {
   };
   const Published& published() const noexcept { return published_; }
 
-  // The re-check before a sleep: nothing in any ring.
+  // The re-check before a sleep: nothing in any ring that a turn could take.
   bool idle();
+  // The last turn left requests: an answer might have found no room. A gateway that made much room
+  // says so, a little room wakes nobody: look again soon.
+  bool blocked() const noexcept { return blocked_; }
   // When turn() wants to be called without a record.
   std::int64_t next_tick_ms() const noexcept { return next_tick_ms_; }
   // Nothing is pending: no batch, read, login, exchange. For a drain.
@@ -134,6 +101,7 @@ class Worker {
   bool release(Batch& batch, bool force);
   void release_effect(Batch& batch, const Effect& effect);
   void fail_batch(Batch& batch);
+  void refuse_failed(const Requester& to);
   void fail_pending(Batch& first);
   void drop_pending_state(Batch& batch);
   void touch_head(Entity& owner);
@@ -152,7 +120,7 @@ class Worker {
   void emit(GatewayIndex gateway, std::string_view record);
   bool flush_waiting_answers();
 
-  // ---- entities.cc ----
+  // ---- entities.cc, entity_load.cc ----
   User& user_entry(TenantId tenant, std::uint64_t hash, std::string_view name);
   Group& group_entry(TenantId tenant, std::uint64_t hash, std::string_view name);
   Entity* find_entity(NameKind kind, TenantId tenant, std::uint64_t hash, std::string_view name);
@@ -167,6 +135,7 @@ class Worker {
   void replay(Entity& entity);
   void adopt(Entity& entity, const Load& load);
   void create_user(User& user);
+  void take_first_seq(Timeline& timeline, const TimelineState& searched);
   Load* make_load(Load::Kind kind, Load::Reason reason, Entity* entity);
   void start_load(Load* load);       // at once where it can be answered from memory
   void start_load_quiet(Load* load); // once everything submitted so far is durable
@@ -194,8 +163,11 @@ class Worker {
   void on_password_hash(Load* load);
   bool take_verdicts();
   void continue_login(const LoginRecord& record);
+  void next_login(User& user);
+  const Session* older_session(const Session& session) const;
   void finish_login(Load* load);
-  void send_login_answer(Session& session, const Requester& to);
+  void send_login_answer(Session& session);
+  void end_waits();
   void forget_oldest_device(User& user, const std::vector<Load::Cursor>& cursors);
   bool login_is_gone(ConnectionId connection) const;
   void end_login(ConnectionId connection);
@@ -217,7 +189,7 @@ class Worker {
   void finish_sync(Load* load);
   Feed* find_feed(Session& session, std::string_view group);
 
-  // ---- deliver.cc ----
+  // ---- deliver.cc, handle_session.cc ----
   struct Candidate {
     Session* session;
     std::uint32_t feed;
@@ -245,6 +217,7 @@ class Worker {
   void end_session(Session& session);
   void mark_dirty(Session& session, Feed& feed);
   void flush_cursors(Session& session);
+  std::uint64_t device_cursor(const Session& session, std::uint64_t timeline) const;
   void handle_session_record(ByteView record);
   Session* find_session(ConnectionId connection);
 
@@ -283,21 +256,14 @@ class Worker {
   void tell_effect_done(WorkerIndex to, std::uint64_t number, bool ok);
 
   // ---- exchange.cc ----
-  struct Exchange {
-    std::uint64_t id = 0;
-    std::string record;  // the request that waits
-    std::int64_t deadline_ms = 0;
-    std::uint32_t answers_due = 0;
-    Group* group = nullptr;  // pinned
-    boost::unordered_flat_map<std::string, UserFact> facts;
-    std::vector<std::vector<std::string>> asked;  // by worker, in the order of the question
-  };
   // Asks the users' owners; the record is dispatched again with the exchange's number in it.
   void ask_users(Group& group, std::span<const std::string_view> users,
                  const RequestRecord& record);
   void on_ask_users(const UsersExchangeRecord& record);
   void on_users_answer(const UsersExchangeRecord& record);
   void run_exchange(std::uint64_t id);
+  void hold_group(Exchange& exchange);
+  void release_group(Exchange& exchange);
   // The finished exchange that this request comes back from; null: it comes from a client.
   Exchange* exchange_of(const RequestRecord& record);
   void ask_ack(const RequestRecord& record, std::string_view group);
@@ -366,6 +332,7 @@ class Worker {
   const std::size_t handed_bytes_max_;  // per session
   Now now_;
   Published published_;
+  bool blocked_ = false;
   std::int64_t next_tick_ms_ = 0;
   std::uint64_t id_counter_ = 0;
 
@@ -373,8 +340,8 @@ class Worker {
   boost::unordered_flat_map<std::uint32_t, std::uint64_t> tenant_hashes_;
 
   // The cache: by kind and name hash; equal hashes chain in the vector.
-  boost::unordered_flat_map<std::uint64_t, std::vector<std::unique_ptr<Entity>>> entities_;
-  std::vector<std::uint64_t> clock_keys_;
+  boost::unordered_flat_map<std::uint64_t, std::vector<EntityPtr>> entities_;
+  std::vector<std::uint64_t> clock_keys_;  // of each chain, once
   std::size_t clock_hand_ = 0;
   std::size_t cache_bytes_ = 0;
   std::uint32_t parked_count_ = 0;
@@ -383,6 +350,7 @@ class Worker {
   boost::unordered_flat_map<std::uint64_t, std::unique_ptr<Session>> sessions_;  // by connection
   std::deque<ConnectionId> pump_queue_;
   std::vector<ConnectionId> dirty_sessions_;
+  std::vector<ConnectionId> waiting_sessions_;  // for the session that they replaced
   boost::unordered_flat_map<std::uint64_t, std::unique_ptr<GroupHub>> hubs_;  // by group id
   std::vector<std::vector<Candidate>> fan_;  // by gateway, between two records
 
@@ -393,64 +361,27 @@ class Worker {
   Batch* open_ = nullptr;
   std::uint64_t batch_number_ = 0;
   std::uint32_t epoch_ = 0;
+  bool store_lost_ = false;  // kIoError: what was in a batch may be kept or not
 
   std::vector<std::unique_ptr<Load>> loads_;
   std::vector<Load*> free_loads_;
   std::deque<Load*> waiting_loads_;  // the reader's ring was full
   std::uint32_t loads_in_flight_ = 0;
 
-  struct PendingDedupe {
-    DedupeRow hash;
-    std::vector<Requester> waiters;
-  };
   boost::unordered_flat_map<std::string, PendingDedupe> pending_dedupe_;
   boost::unordered_flat_map<std::string, DedupeRow> read_dedupe_;  // found by a load; seq 0: none
 
-  struct PendingLogin {
-    std::int64_t deadline_ms = 0;
-    Requester requester;
-    bool gone = false;
-    std::string record;  // while a password is being checked
-  };
   boost::unordered_flat_map<std::uint64_t, PendingLogin> logins_;  // by connection
 
   boost::unordered_flat_map<std::uint64_t, Exchange> exchanges_;
   std::uint64_t exchange_counter_ = 0;
-  struct AckExchange {
-    std::string record;
-    std::int64_t deadline_ms = 0;
-  };
   boost::unordered_flat_map<std::uint64_t, AckExchange> ack_exchanges_;
-  struct Reservation {
-    User* user;
-    std::int64_t until_ms;
-  };
   std::deque<Reservation> reservations_;
 
-  struct OutboxEntry {
-    std::uint64_t number;
-    std::uint16_t partition;
-    std::uint64_t user_hash;
-    std::string row;
-  };
-  struct OutboxLane {
-    std::deque<OutboxEntry> entries;
-    std::size_t sent = 0;  // the first `sent` entries are under way
-  };
   std::vector<OutboxLane> outbox_;  // by the worker that owns the user
-  struct AppliedEffects {
-    std::uint64_t pending = 0;    // highest number applied, durable or not
-    std::uint64_t committed = 0;
-  };
   std::vector<AppliedEffects> applied_;  // by coordinator
   std::deque<std::string> waiting_effects_;  // their user is being read
   std::vector<std::pair<WorkerIndex, EffectRecord>> unsent_effects_done_;
-  struct Dismissal {
-    TenantId tenant;
-    std::string name;
-    MineRow end;
-    bool reading;
-  };
   std::deque<Dismissal> dismissals_;
   std::vector<Group*> lagging_;  // pinned, once per entry
   std::vector<GroupId> unsent_subscriptions_;

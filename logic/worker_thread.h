@@ -58,8 +58,8 @@ inline void run_worker(Worker& worker, Wakeup& own, const WorkerPeers& peers,
       own.cancel_sleep();
       continue;
     }
-    const std::int64_t wait_ms =
-        std::clamp<std::int64_t>(worker.next_tick_ms() - now.mono_ms, 1, 100);
+    const std::int64_t tick_ms = worker.next_tick_ms() - now.mono_ms;
+    const std::int64_t wait_ms = worker.blocked() ? 1 : std::clamp<std::int64_t>(tick_ms, 1, 100);
     if (own.kind() == Wakeup::Kind::kFutex) {
       own.sleep(static_cast<int>(wait_ms));
     } else {
@@ -80,7 +80,9 @@ class FusedWorker {
     wake_peers(worker_, peers_, counters_);
   }
   bool has_work() const { return worked_ || !worker_.idle(); }
-  std::chrono::milliseconds wait_max() const { return std::chrono::milliseconds(100); }
+  std::chrono::milliseconds wait_max() const {
+    return std::chrono::milliseconds(worker_.blocked() ? 1 : 100);
+  }
 
  private:
   Worker& worker_;

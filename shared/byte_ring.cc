@@ -1,3 +1,4 @@
+// The double mapping (byte_ring.h).
 #include "shared/byte_ring.h"
 
 #include <sys/mman.h>

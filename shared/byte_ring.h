@@ -1,8 +1,8 @@
 // Bounded single-producer single-consumer ring of variable-length byte records: the only thing that
 // two cores share.
 //
-//   mapping   | data, capacity bytes | the same data again |      a memfd, mapped twice in a row, so
-//             0                  capacity            2*capacity   that a record never wraps
+//   mapping   | data, capacity bytes | the same data again |      a memfd, mapped twice in a row,
+//             0                  capacity            2*capacity   so that a record never wraps
 //   record    | size u32 | kind u8 | ... | padding to 8 |         size counts the whole record
 //
 //     producer thread                                   consumer thread
@@ -17,7 +17,8 @@
 // When full  try_reserve() returns null and changes nothing; the caller applies backpressure.
 //            Nothing is ever dropped in here.
 // Progress   Wait-free. No allocation, no system call after construction.
-// Source     Cached peer index: E. Rigtorp, SPSCQueue. Positions that only count up: io_uring's rings.
+// Source     Cached peer index: E. Rigtorp, SPSCQueue. Positions that only count up: io_uring's
+//            rings.
 #pragma once
 
 #include <atomic>
@@ -37,8 +38,8 @@ constexpr std::size_t record_size(std::size_t bytes) noexcept {
 
 class ByteRing {
  public:
-  // `capacity_bytes`: a power of two and a multiple of the page size. Throws std::system_error where
-  // the kernel refuses the mapping. `name` is what /proc/PID/maps shows.
+  // `capacity_bytes`: a power of two and a multiple of the page size. Throws std::system_error
+  // where the kernel refuses the mapping. `name` is what /proc/PID/maps shows.
   ByteRing(const char* name, std::size_t capacity_bytes);
   ~ByteRing();
   ByteRing(const ByteRing&) = delete;
@@ -63,7 +64,8 @@ class ByteRing {
   // Counts the record that was just built. Not visible to the consumer before publish().
   void commit(std::size_t bytes) noexcept { write_ += record_size(bytes); }
 
-  // Makes every committed record visible. True when there was something new: then wake the consumer.
+  // Makes every committed record visible. True when there was something new: then wake the
+  // consumer.
   bool publish() noexcept {
     if (published_ == write_) return false;
     published_ = write_;
@@ -72,7 +74,8 @@ class ByteRing {
     return true;
   }
 
-  // Can a record of the largest size be reserved? Looks at the consumer's head only when it seems full.
+  // Can a record of the largest size be reserved? Looks at the consumer's head only when it seems
+  // full.
   bool has_room_for_largest() noexcept {
     if (write_ + record_bytes_max() - head_cache_ <= capacity_) return true;
     return free_bytes() >= record_bytes_max();

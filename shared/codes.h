@@ -1,4 +1,5 @@
-// The closed lists of PROTOCOL.md section 7: what a Response or ConAck may say, why a connection ends.
+// The closed lists of PROTOCOL.md section 7: what a Response or ConAck may say, why a connection
+// ends.
 #pragma once
 
 #include <cstdint>

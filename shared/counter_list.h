@@ -34,7 +34,7 @@ IMS_COUNTER(kTurns, "ims_turns_total")
 IMS_COUNTER(kTurnNs, "ims_turn_nanoseconds_total")
 IMS_COUNTER(kWakesSent, "ims_wakes_total{result=\"sent\"}")
 IMS_COUNTER(kWakesSuppressed, "ims_wakes_total{result=\"suppressed\"}")
-IMS_GAUGE(kAllocations, "ims_allocations")
+IMS_GAUGE(kAllocatedBytes, "ims_allocated_bytes")
 
 // connections, and why they ended
 IMS_GAUGE(kConnections, "ims_connections")

@@ -81,6 +81,18 @@ std::size_t outer_header_bytes(Outer outer, ServerFrame kind, std::uint64_t id,
 std::byte* write_outer_header(std::byte* out, Outer outer, ServerFrame kind, std::uint64_t id,
                               std::size_t body_bytes) noexcept {
   const Layout layout = layout_of(outer.edition, kind);
+  if (id == 0 && body_bytes != 0 && outer.version > 0 && outer.version < 0x80) {
+    // A push to nearly every client: all but two lengths are known bytes.
+    const std::size_t fixed = layout.command == 0 ? 3 : 5;
+    out = write_varint(out, fixed + varint_bytes(body_bytes) + body_bytes);
+    *out++ = std::byte{1 << 3};
+    *out++ = static_cast<std::byte>(outer.version);
+    if (layout.command != 0) {
+      *out++ = std::byte{2 << 3};
+      *out++ = static_cast<std::byte>(layout.command);
+    }
+    return write_length_field(out, layout.body_field, body_bytes);
+  }
   out = write_varint(out, command_header_bytes(layout, outer, id, body_bytes) + body_bytes);
   out = write_varint_field(out, 1, wire_int32(outer.version));
   out = write_varint_field(out, 2, layout.command);

@@ -2,9 +2,9 @@
 // Offsets and lengths, never pointers, so that the two sides may become two processes.
 //
 //   gateway -> worker                            worker -> gateway
-//     kLogin     a decoded first frame              kLoginAnswer  ConAck, and who the connection is now
+//     kLogin     a decoded first frame              kLoginAnswer  ConAck, and who is there now
 //     kMessage   a MESSAGE request                  kResponse     the answer to one request
-//     kAck       an ACK request                     kPush         one encoded frame, up to 1,024 targets
+//     kAck       an ACK request                     kPush         one body, up to 1,024 targets
 //     kSync      a SYNC request                     kDisconnect   end that connection, with a code
 //     kGroup     a GROUP request
 //     kTaken     the kernel took rows up to an ordinal
@@ -79,10 +79,12 @@ struct LoginRecord {
 
 // kMessage, kAck, kSync, kGroup. Bytes: from, device, target, client_id, payload.
 //   kMessage  target = `to` or `group`; payload = Message.payload
-//   kAck      target = the group's name, or the session's own user name for the inbox (no kFlagToGroup)
+//   kAck      target = the group's name, or the session's own user name for the inbox (no
+//             kFlagToGroup)
 //   kSync     as kAck; payload empty
-//   kGroup    target = the group's name (for LIST_MINE: the own user's, no kFlagToGroup); payload = the
-//             serialized GroupRequest, checked to decode; CREATE without a name: the gateway made one up
+//   kGroup    target = the group's name (for LIST_MINE: the own user's, no kFlagToGroup); payload =
+//             the serialized GroupRequest, checked to decode; CREATE without a name: the gateway
+//             made one up
 struct RequestRecord {
   RecordHeader header;
   ConnectionId connection;
@@ -120,8 +122,8 @@ struct SessionRecord {
 
 // ---- worker -> gateway -------------------------------------------------------------------------
 
-// kLoginAnswer. With Code::kOk the connection is bound to the user; else it is closed after the answer.
-// Bytes: user, device, reason, epoch.
+// kLoginAnswer. With Code::kOk the connection is bound to the user; else it is closed after the
+// answer. Bytes: user, device, reason, epoch.
 struct LoginAnswerRecord {
   RecordHeader header;               // flags: kFlagSendOnly
   ConnectionId connection;
@@ -146,7 +148,7 @@ struct LoginAnswerRecord {
 };
 
 // kResponse. Bytes: reason, payload.
-inline constexpr std::uint8_t kFlagDuplicate = 1;    // besides kFlagBigAnswer, echoed from the request
+inline constexpr std::uint8_t kFlagDuplicate = 1;    // kFlagBigAnswer is echoed
 struct ResponseRecord {
   RecordHeader header;
   ConnectionId connection;
@@ -164,7 +166,7 @@ struct ResponseRecord {
 
 // kPush. Bytes: the targets, then the body: one serialized Request (type and payload), which the
 // gateway wraps in each target's edition.
-inline constexpr std::uint8_t kFlagStored = 1;       // rows: counted in ordinals, never dropped silently
+inline constexpr std::uint8_t kFlagStored = 1;  // rows: counted in ordinals, never just dropped
 struct PushRecord {
   RecordHeader header;
   std::uint64_t stamp = 0;

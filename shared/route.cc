@@ -1,3 +1,4 @@
+// The hashes of route.h, keyed by the seed of the store.
 #include "shared/route.h"
 
 #define XXH_INLINE_ALL

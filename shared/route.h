@@ -21,7 +21,8 @@ inline constexpr std::uint32_t kPartitionCount = 1024;
 
 enum class NameKind : std::uint8_t { kUser = 0, kGroup = 1 };
 
-std::uint64_t hash_tenant(std::uint64_t seed, std::string_view org, std::string_view appkey) noexcept;
+std::uint64_t hash_tenant(std::uint64_t seed, std::string_view org,
+                          std::string_view appkey) noexcept;
 std::uint64_t hash_name(std::uint64_t seed, std::uint64_t tenant_hash, NameKind kind,
                         std::string_view name) noexcept;
 

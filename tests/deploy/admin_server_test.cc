@@ -189,7 +189,7 @@ TEST_CASE("the socket: a path longer than a socket's address may be") {
   logic::MemoryStore store;
   logic::AdminPort port;
   Wakeup wakeup(Wakeup::Kind::kEventFd);
-  const AdminServer server({data, "x", kSeed, &store, {&port}, {&wakeup}, &wakeup});
+  const AdminServer server({data, "x", kSeed, &store, nullptr, {&port}, {&wakeup}, &wakeup});
   std::string why;
   CHECK_MESSAGE(open_socket_line(data, why) != nullptr, why);
 }

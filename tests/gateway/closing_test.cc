@@ -210,7 +210,8 @@ TEST_CASE("kEnded follows the connection's last request on that ring") {
   std::vector<Taken> records;
   while (auto record = world.next_record(session.login.worker)) records.push_back(*record);
   REQUIRE(records.size() > 1);
-  for (std::size_t i = 0; i + 1 < records.size(); ++i) CHECK(records[i].kind == RecordKind::kMessage);
+  for (std::size_t i = 0; i + 1 < records.size(); ++i)
+    CHECK(records[i].kind == RecordKind::kMessage);
   CHECK(records.back().kind == RecordKind::kEnded);
 }
 

@@ -1,4 +1,5 @@
-// One gateway core between a simulated kernel and real rings, driven by hand: the test is the workers.
+// One gateway core between a simulated kernel and real rings, driven by hand: the test is the
+// workers.
 #pragma once
 
 #include <deque>
@@ -18,7 +19,8 @@ inline Config test_config() {
   Config config;
   config.gateways = 1;
   config.workers = 2;
-  config.max_message_bytes = config.max_frame_bytes - static_cast<std::uint32_t>(kFrameOverheadBytes);
+  config.max_message_bytes =
+      config.max_frame_bytes - static_cast<std::uint32_t>(kFrameOverheadBytes);
   config.send_memory_bytes = 64 * kMiB;
   return config;
 }
@@ -166,7 +168,8 @@ class GatewayFixture {
                                   epoch.size());
     if (!writer.ok()) return false;
     writer.header(record);
-    for (const std::string* text : {&user, &device, &reason, &epoch}) writer.append(as_bytes(*text));
+    for (const std::string* text : {&user, &device, &reason, &epoch})
+      writer.append(as_bytes(*text));
     writer.commit();
     ring.publish();
     return true;

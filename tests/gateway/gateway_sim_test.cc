@@ -1,13 +1,15 @@
-// The gateway core in a simulated world: one thread, no sockets, no clock, every choice from a seed.
+// The gateway core in a simulated world: one thread, no sockets, no clock, every choice from a
+// seed.
 //
-// Clients connect, log in, send requests, heartbeats and acks in any pieces, stop reading, half-close,
-// disconnect, reset. The kernel cuts, delays, shortens, runs out of buffers. The workers take their
-// time: records age in small rings, so answers and pushes meet connections that are gone.
+// Clients connect, log in, send requests, heartbeats and acks in any pieces, stop reading,
+// half-close, disconnect, reset. The kernel cuts, delays, shortens, runs out of buffers. The
+// workers take their time: records age in small rings, so answers and pushes meet connections that
+// are gone.
 //
-// Checked: what a client reads is whole frames of its own, each request is answered at most once, and
-// exactly once if the end was orderly; rows arrive dense and in order, over refusals and restarts;
-// no Taken is above what the kernel took; every session ends exactly once, with nothing behind it;
-// when the world is quiet nothing is left: no slot, no block, no hold.
+// Checked: what a client reads is whole frames of its own, each request is answered at most once,
+// and exactly once if the end was orderly; rows arrive dense and in order, over refusals and
+// restarts; no Taken is above what the kernel took; every session ends exactly once, with nothing
+// behind it; when the world is quiet nothing is left: no slot, no block, no hold.
 // Reproduce a failure:  IMS_SEED=<seed> build/release/gateway_test -tc="gateway simulation*"
 #include <doctest/doctest.h>
 
@@ -16,34 +18,12 @@
 #include <map>
 #include <set>
 
-#include "tests/gateway/gateway_fixture.h"
+#include "tests/gateway/gateway_sim.h"
 
 using namespace ims;
 using namespace ims::test;
 
 namespace {
-
-SimFaults faults_of(Prng& prng) {
-  SimFaults faults;
-  if (prng.chance(70)) faults.cut_percent = static_cast<unsigned>(prng.below(100));
-  if (prng.chance(70)) faults.short_send_percent = static_cast<unsigned>(prng.below(100));
-  if (prng.chance(50)) faults.enobufs_percent = static_cast<unsigned>(prng.below(40));
-  if (prng.chance(70)) faults.delay_percent = static_cast<unsigned>(prng.below(80));
-  if (prng.chance(30)) faults.reset_percent = static_cast<unsigned>(prng.below(3));
-  return faults;
-}
-
-Config config_of(Prng& prng) {
-  Config config = test_config();
-  config.workers = 1 + static_cast<std::uint32_t>(prng.below(3));
-  config.max_frame_bytes = 8192;
-  config.max_message_bytes = 8192 - 1024;
-  config.send_queue_bytes = 32'768;
-  config.max_inflight = 1 + static_cast<std::uint32_t>(prng.below(12));
-  config.push_window = 8;
-  if (prng.chance(30)) config.send_memory_bytes = 128 * kKiB;
-  return config;
-}
 
 class World {
  public:
@@ -85,30 +65,6 @@ class World {
   }
 
  private:
-  struct Client {
-    SimIo::Client id = 0;
-    bool envelope = false;
-    bool logged_in = false;    // read its ConAck
-    bool failed = false;       // read a login answer that was not OK
-    bool gone = false;         // sends no more
-    bool orderly = false;      // half-closed or said Disconnect
-    bool reset = false;
-    std::uint64_t next_request = 2;
-    std::set<std::uint64_t> unanswered;
-    std::uint64_t heartbeats_due = 0;
-    std::uint64_t rows_read = 0;
-    std::string name;
-  };
-  struct Session {
-    std::size_t client = 0;
-    ConnectionId connection;
-    std::size_t worker = 0;
-    std::uint64_t next_ordinal = 1;  // the next row to hand over
-    std::uint64_t taken = 0;
-    bool refused = false;            // until kDrained
-    bool restart = false;            // the next row carries kTargetRestart
-    bool ended = false;
-  };
   using Task = Taken;  // a record that a worker took and has not answered
 
   void connect() {
@@ -126,15 +82,6 @@ class World {
   }
 
   void send(Client& client, const std::string& bytes) { world_.io.write(client.id, bytes); }
-
-  std::string request(Client& client, Request::RequestType type, const std::string& payload,
-                      std::uint64_t id) {
-    if (!client.envelope) return v2_request(id, type, payload);
-    Request body;
-    body.set_type(type);
-    body.set_payload(payload);
-    return v1_frame(v1::Command::REQUEST, id, body.SerializeAsString());
-  }
 
   void clients_act() {
     for (Client& client : clients_) {
@@ -169,9 +116,10 @@ class World {
           for (std::uint64_t n = 1 + prng_.below(6); n > 0; --n) {
             const std::uint64_t id = client.next_request++;
             client.unanswered.insert(id);
-            Message message = message_to("u" + std::to_string(prng_.below(60)),
-                                         client.name + "/" + std::to_string(id) + "/" +
-                                             std::string(prng_.below(prng_.chance(5) ? 7000 : 300), 'm'));
+            Message message =
+                message_to("u" + std::to_string(prng_.below(60)),
+                           client.name + "/" + std::to_string(id) + "/" +
+                               std::string(prng_.below(prng_.chance(5) ? 7000 : 300), 'm'));
             bytes += request(client, Request::MESSAGE, message.SerializeAsString(), id);
           }
           send(client, bytes);
@@ -326,7 +274,8 @@ class World {
       if (session.ended || session.refused) continue;
       if (session.next_ordinal > session.taken + world_.config.push_window) continue;
       const std::uint64_t mark = session.restart ? kTargetRestart : 0;
-      if (!world_.push(session.worker, {{session.connection, session.next_ordinal | mark}}, text, true)) {
+      if (!world_.push(session.worker, {{session.connection, session.next_ordinal | mark}}, text,
+                       true)) {
         continue;
       }
       session.restart = false;
@@ -356,25 +305,7 @@ class World {
   }
 
   void read_frame(Client& client, const std::string& frame) {
-    v2::Command command;
-    if (client.envelope) {
-      const v1::Command outer = v1_parse(frame);
-      CHECK(outer.version() == 1);
-      command.set_id(outer.id());
-      if (outer.command() == v1::Command::REQUEST) {
-        REQUIRE(command.mutable_request()->ParseFromString(outer.payload()));
-      } else if (outer.command() == v1::Command::DISCONNECT) {
-        REQUIRE(command.mutable_disconnect()->ParseFromString(outer.payload()));
-      } else if (!client.logged_in) {
-        Response response;
-        REQUIRE(response.ParseFromString(outer.payload()));
-        REQUIRE(command.mutable_conack()->ParseFromString(response.payload()));
-      } else {
-        REQUIRE(command.mutable_response()->ParseFromString(outer.payload()));
-      }
-    } else {
-      command = v2_parse(frame);
-    }
+    const v2::Command command = command_of(client, frame);
     if (command.has_conack()) {
       CHECK_FALSE(client.logged_in);  // nothing precedes it, nor comes a second one
       CHECK(command.id() == 1);
@@ -422,7 +353,8 @@ class World {
       CAPTURE(id);
       CHECK(session.ended);
       const Client& client = clients_[session.client];
-      // The kernel never took fewer rows than a client has read; nor more, unless a reset took them.
+      // The kernel never took fewer rows than a client has read; nor more, unless a reset took
+      // them.
       if (!client.logged_in) continue;
       CHECK(session.taken >= client.rows_read);
       if (!client.reset && world_.io.ended(client.id) == SimIo::End::kClosed) {

@@ -76,7 +76,8 @@ TEST_CASE("queue: what is in flight never moves, and may be appended to") {
 
 TEST_CASE("queue: a frame of any size, rows counted by their last byte") {
   BlockPool pool;
-  for (const std::size_t bytes : {1u, 155u, 156u, 157u, 476u, 2012u, 16'348u, 65'541u, 1'048'581u}) {
+  for (const std::size_t bytes :
+       {1u, 155u, 156u, 157u, 476u, 2012u, 16'348u, 65'541u, 1'048'581u}) {
     CAPTURE(bytes);
     SendQueue queue;
     add(queue, pool, std::string(bytes, 'x'), true, false);

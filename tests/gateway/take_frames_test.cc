@@ -127,16 +127,22 @@ TEST_CASE("the edition of the first frame decides, and its version is echoed") {
   v1::Command no_version;  // field 2 present
   no_version.set_command(v1::Command::CONNECT);
   no_version.set_payload(connect);
-  const std::string explicit_connect = framed(std::string("\x10\x00\x1a", 3) +
-                                              std::string(1, static_cast<char>(connect.size())) + connect);
+  const std::string explicit_connect = framed(
+      std::string("\x10\x00\x1a", 3) + std::string(1, static_cast<char>(connect.size())) + connect);
   const Row rows[] = {
-      {"version 1: envelope", EditionChoice::kAuto, v1_frame(v1::Command::CONNECT, 4, connect), true, 1},
-      {"version 2: typed", EditionChoice::kAuto, v2_connect(connect_message("alice"), 4, 2), false, 2},
-      {"version 0: typed", EditionChoice::kAuto, v2_connect(connect_message("alice"), 4, 0), false, 0},
-      {"version -5: typed", EditionChoice::kAuto, v2_connect(connect_message("alice"), 4, -5), false, -5},
+      {"version 1: envelope", EditionChoice::kAuto, v1_frame(v1::Command::CONNECT, 4, connect),
+       true, 1},
+      {"version 2: typed", EditionChoice::kAuto, v2_connect(connect_message("alice"), 4, 2), false,
+       2},
+      {"version 0: typed", EditionChoice::kAuto, v2_connect(connect_message("alice"), 4, 0), false,
+       0},
+      {"version -5: typed", EditionChoice::kAuto, v2_connect(connect_message("alice"), 4, -5),
+       false, -5},
       {"field 2 present: envelope", EditionChoice::kAuto, explicit_connect, true, 0},
-      {"a v1 listener takes any version", EditionChoice::kV1, v2_connect(connect_message("alice"), 4, 2), true, 2},
-      {"a v2 listener takes version 1", EditionChoice::kV2, v2_connect(connect_message("alice"), 4, 1), false, 1},
+      {"a v1 listener takes any version", EditionChoice::kV1,
+       v2_connect(connect_message("alice"), 4, 2), true, 2},
+      {"a v2 listener takes version 1", EditionChoice::kV2,
+       v2_connect(connect_message("alice"), 4, 1), false, 1},
   };
   for (const Row& row : rows) {
     CAPTURE(row.rule);

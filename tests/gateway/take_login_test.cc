@@ -27,8 +27,10 @@ TEST_CASE("a Connect that breaks a rule is answered and closed by the gateway") 
       {"user with a space", with([](Connect& c) { c.set_user("a b"); }), 2},
       {"device with a star", with([](Connect& c) { c.set_device("*"); }), 2},
       {"device of 65 bytes", with([&](Connect& c) { c.set_device(long_name); }), 2},
-      {"unknown AckMode", with([](Connect& c) { c.set_ack(static_cast<Connect::AckMode>(2)); }), 13},
-      {"negative AckMode", with([](Connect& c) { c.set_ack(static_cast<Connect::AckMode>(-1)); }), 13},
+      {"unknown AckMode", with([](Connect& c) { c.set_ack(static_cast<Connect::AckMode>(2)); }),
+       13},
+      {"negative AckMode", with([](Connect& c) { c.set_ack(static_cast<Connect::AckMode>(-1)); }),
+       13},
   };
   for (const Row& row : rows) {
     CAPTURE(row.rule);
@@ -133,7 +135,8 @@ TEST_CASE("while a login is decided no further frame is taken; then all, in orde
 TEST_CASE("a login that failed: its answer, then close; what waited is not served") {
   GatewayFixture world;
   const auto client = world.io.connect();
-  world.io.write(client, v2_connect(connect_message("alice"), 9) + v2_message(2, message_to("b", "1")));
+  world.io.write(client,
+                 v2_connect(connect_message("alice"), 9) + v2_message(2, message_to("b", "1")));
   world.turns(3);
   const auto login = world.next_record();
   REQUIRE(login);
@@ -180,7 +183,8 @@ TEST_CASE("a client that goes while its login is pending: kEnded with session 0"
 TEST_CASE("half-close after CONNECT and requests: the login and all requests are still served") {
   GatewayFixture world;
   const auto client = world.io.connect();
-  world.io.write(client, v2_connect(connect_message("alice")) + v2_message(2, message_to("bob", "1")));
+  world.io.write(client,
+                 v2_connect(connect_message("alice")) + v2_message(2, message_to("bob", "1")));
   world.io.half_close(client);
   world.turns(4);
   const auto login = world.next_record();
@@ -221,7 +225,8 @@ TEST_CASE("names of any length reach the records: inline up to 55 bytes, else in
   struct Row {
     std::size_t user, device;
   };
-  for (const Row& row : {Row{1, 0}, Row{30, 25}, Row{30, 26}, Row{55, 0}, Row{56, 0}, Row{64, 64}}) {
+  for (const Row& row :
+       {Row{1, 0}, Row{30, 25}, Row{30, 26}, Row{55, 0}, Row{56, 0}, Row{64, 64}}) {
     CAPTURE(row.user);
     CAPTURE(row.device);
     GatewayFixture world;

@@ -1,4 +1,4 @@
-// Requests: what the gateway refuses, where each one goes, what holds the next one back
+// Requests: what the gateway refuses, where each one goes
 // (PROTOCOL.md sections 1, 3, 4, 5, 6).
 #include <doctest/doctest.h>
 
@@ -81,22 +81,34 @@ TEST_CASE("requests that the gateway refuses: code, no record, the connection li
       {"negative request type", raw(static_cast<Request::RequestType>(-1), ""), 13},
       {"CONTACT", raw(Request::CONTACT, ""), 13},
       {"PRESENCE", raw(Request::PRESENCE, ""), 13},
-      {"unknown message type", message([](Message& m) { m.set_type(static_cast<Message::MessageType>(10)); }), 13},
+      {"unknown message type",
+       message([](Message& m) { m.set_type(static_cast<Message::MessageType>(10)); }), 13},
       {"RECALL", message([](Message& m) { m.set_type(Message::RECALL); }), 13},
-      {"unknown type goes before neither to nor group",
-       message([](Message& m) { m.clear_to(); m.set_type(static_cast<Message::MessageType>(10)); }), 13},
+      {"unknown type goes before neither to nor group", message([](Message& m) {
+         m.clear_to();
+         m.set_type(static_cast<Message::MessageType>(10));
+       }),
+       13},
       {"payload that does not decode", raw(Request::MESSAGE, "\xff"), 2},
       {"to is not UTF-8", raw(Request::MESSAGE, "\x22\x01\xff"), 2},
       {"neither to nor group", message([](Message& m) { m.clear_to(); }), 2},
       {"both to and group", message([](Message& m) { m.set_group("g"); }), 2},
       {"to with white space", message([](Message& m) { m.set_to("a\tb"); }), 2},
       {"to of 65 bytes", message([](Message& m) { m.set_to(std::string(65, 'x')); }), 2},
-      {"group of 65 bytes", message([](Message& m) { m.clear_to(); m.set_group(std::string(65, 'x')); }), 2},
-      {"client_id of 33 bytes", message([](Message& m) { m.set_client_id(std::string(33, 'c')); }), 2},
+      {"group of 65 bytes", message([](Message& m) {
+         m.clear_to();
+         m.set_group(std::string(65, 'x'));
+       }),
+       2},
+      {"client_id of 33 bytes", message([](Message& m) { m.set_client_id(std::string(33, 'c')); }),
+       2},
       {"17 options", with_options(17, false), 2},
       {"payload over max_message_bytes", message([&](Message& m) { m.set_payload(huge); }), 9},
-      {"BAD_REQUEST goes before TOO_LARGE",
-       message([&](Message& m) { m.set_payload(huge); m.set_to("a b"); }), 2},
+      {"BAD_REQUEST goes before TOO_LARGE", message([&](Message& m) {
+         m.set_payload(huge);
+         m.set_to("a b");
+       }),
+       2},
       {"SYNC that does not decode", raw(Request::SYNC, "\xff"), 2},
       {"SYNC with after_seq and before_seq", sync_of(2, "", 1, 2, 0), 2},
       {"SYNC of a bad group", sync_of(2, "a b", 1, 0, 0), 2},
@@ -105,7 +117,13 @@ TEST_CASE("requests that the gateway refuses: code, no record, the connection li
       {"GROUP that does not decode", raw(Request::GROUP, "\xff"), 2},
       {"unknown group op", group(13, nothing), 13},
       {"negative group op", group(-1, nothing), 13},
-      {"unknown role", group(8, [](GroupRequest& g) { g.add_users("u"); g.set_role(static_cast<GroupRequest::Role>(3)); }), 13},
+      {"unknown role",
+       group(8,
+             [](GroupRequest& g) {
+               g.add_users("u");
+               g.set_role(static_cast<GroupRequest::Role>(3));
+             }),
+       13},
       {"GROUP without a group", group_request(2, group_op(0, "")), 2},
       {"GROUP of a bad group", group_request(2, group_op(0, "a/b")), 2},
       {"INVITE without users", group(4, nothing), 2},
@@ -114,9 +132,17 @@ TEST_CASE("requests that the gateway refuses: code, no record, the connection li
       {"MUTE without users", group(11, nothing), 2},
       {"UNMUTE without users", group(12, nothing), 2},
       {"501 users", group(4, users(501)), 2},
-      {"a bad user", group(4, [](GroupRequest& g) { g.add_users("ok"); g.add_users("no good"); }), 2},
-      {"a group name of 257 bytes", group(9, [](GroupRequest& g) { g.set_name(std::string(257, 'n')); }), 2},
-      {"a group name with a control character", group(9, [](GroupRequest& g) { g.set_name("a\nb"); }), 2},
+      {"a bad user",
+       group(4,
+             [](GroupRequest& g) {
+               g.add_users("ok");
+               g.add_users("no good");
+             }),
+       2},
+      {"a group name of 257 bytes",
+       group(9, [](GroupRequest& g) { g.set_name(std::string(257, 'n')); }), 2},
+      {"a group name with a control character",
+       group(9, [](GroupRequest& g) { g.set_name("a\nb"); }), 2},
   };
   for (const Row& row : rows) {
     CAPTURE(row.rule);
@@ -182,13 +208,15 @@ TEST_CASE("a message becomes one record at the owner of its target") {
     message.set_client_id("cid");
     message.set_payload("text");
     message.set_from("mallory");  // the server's to set
-    world.io.write(session.client, v2_message(50 + static_cast<std::uint64_t>(i), message, i % 3 == 0));
+    world.io.write(session.client,
+                   v2_message(50 + static_cast<std::uint64_t>(i), message, i % 3 == 0));
     world.turns(2);
     const std::size_t owner = world.owner(to_group ? NameKind::kGroup : NameKind::kUser, name);
     const auto record = world.next_record(owner);
     REQUIRE(record);
     CHECK(record->kind == RecordKind::kMessage);
-    CHECK(record->request.header.flags == ((to_group ? kFlagToGroup : 0) | (i % 3 == 0 ? kFlagOffline : 0)));
+    CHECK(record->request.header.flags ==
+          ((to_group ? kFlagToGroup : 0) | (i % 3 == 0 ? kFlagOffline : 0)));
     CHECK(record->request.type == 5);
     CHECK(record->request.request_id == 50 + static_cast<std::uint64_t>(i));
     CHECK(record->request.session.value == session.session);
@@ -313,134 +341,4 @@ TEST_CASE("send_only: ACK is UNSUPPORTED (with id 0: ignored), records carry the
   const auto records = world.all_records();
   REQUIRE(records.size() == 1);
   CHECK(records[0].has(kFlagSendOnly));
-}
-
-TEST_CASE("id 0: the next frame waits for the answer") {
-  GatewayFixture world;
-  const auto session = world.log_in("alice");
-  world.io.write(session.client, v2_message(0, message_to("bob", "1")) + std::string(1, '\0') +
-                                     v2_message(0, message_to("carol", "2")));
-  world.turns(3);
-  auto records = world.all_records();
-  REQUIRE(records.size() == 1);
-  CHECK(world.raw_frames(session.client).empty());
-  world.respond(records[0], Code::kOk, 1);
-  world.turns(3);
-  CHECK(world.raw_frames(session.client).size() == 2);  // the answer, the heartbeat
-  records = world.all_records();
-  REQUIRE(records.size() == 1);
-  CHECK(records[0].payload == "2");
-}
-
-TEST_CASE("max_inflight: that many unanswered requests, then reading stops") {
-  Config config = test_config();
-  config.max_inflight = 4;
-  GatewayFixture world(config);
-  const auto session = world.log_in("alice");
-  std::string bytes;
-  for (std::uint64_t id = 1; id <= 2000; ++id) bytes += v2_message(id, message_to("bob", "0123456789"));
-  world.io.write(session.client, bytes);
-  world.turns(20);
-  auto records = world.all_records();
-  CHECK(records.size() == 4);
-  CHECK_FALSE(world.io.receiving(session.client));
-  CHECK(world.io.unread_by_server(session.client) > 0);
-  CHECK(world.count(Counter::kPausedReads) == 1);
-  std::uint64_t expected = 1;
-  while (!records.empty()) {
-    for (const Taken& record : records) {
-      CHECK(record.request.request_id == expected++);
-      world.respond(record, Code::kOk);
-    }
-    CHECK(records.size() <= 4);
-    world.turns(3);
-    records = world.all_records();
-  }
-  CHECK(expected == 2001);
-  CHECK(world.frames(session.client).size() == 2000);
-}
-
-TEST_CASE("answers are reserved: frames are taken only while they fit send_queue_bytes") {
-  GatewayFixture world;  // 256 KiB, 64 KiB per frame
-  const auto session = world.log_in("alice");
-  std::string bytes;
-  for (std::uint64_t id = 1; id <= 10; ++id) bytes += sync_of(id, "", 1, 0, 0);
-  world.io.write(session.client, bytes);
-  world.turns(4);
-  auto records = world.all_records();
-  CHECK(records.size() == 3);  // a fourth whole frame with its length does not fit
-  // An answered SYNC makes room for one that waited.
-  world.io.hold_sends(session.client, false);
-  world.respond(records[0], Code::kOk, 0, std::string(65520, 's'));
-  world.turns(4);
-  CHECK(world.all_records().size() == 1);
-  // A client that does not read keeps its answers queued: no further frame.
-  world.io.hold_sends(session.client, true);
-  world.respond(records[1], Code::kOk, 0, std::string(65520, 's'));
-  world.respond(records[2], Code::kOk, 0, std::string(65520, 's'));
-  world.turns(4);
-  CHECK(world.all_records().empty());
-  world.io.hold_sends(session.client, false);
-  world.turns(4);
-  CHECK(world.all_records().size() == 2);
-  CHECK(world.frames(session.client).size() == 3);
-}
-
-TEST_CASE("a full request ring holds back only those who need it, in turn") {
-  GatewayFixture world(test_config(), 64, 64 * kKiB);
-  const auto first = world.log_in("alice");
-  const auto second = world.log_in("bob");
-  const auto other = world.log_in("carol");
-  std::string to0 = "x";
-  while (world.owner(NameKind::kUser, to0) != 0) to0 += "x";
-  std::string to1 = "y";
-  while (world.owner(NameKind::kUser, to1) != 1) to1 += "y";
-  std::string bytes;
-  for (std::uint64_t id = 1; id <= 100; ++id) {
-    bytes += v2_message(id, message_to(to0, std::string(900, 'm')));
-  }
-  world.io.write(first.client, bytes);
-  world.io.write(second.client, bytes);
-  world.turns(120);
-  CHECK(world.count(Counter::kRingFullRequests) > 0);
-  // Worker 0 does not drain; worker 1 is reached all the same.
-  world.io.write(other.client, v2_message(7, message_to(to1, "hello")));
-  world.turns(2);
-  REQUIRE(world.next_record(1));
-  // The gateway looks again soon: a ring with room wakes nobody.
-  CHECK(world.gateway->wait_max().count() <= 1);
-
-  std::uint64_t next_of[2] = {1, 1};
-  std::uint64_t lead = 0;
-  for (int round = 0; round < 400 && next_of[0] + next_of[1] < 202; ++round) {
-    for (int n = 0; n < 8; ++n) {
-      const auto record = world.next_record(0);
-      if (!record) break;
-      if (record->kind != RecordKind::kMessage) continue;
-      const std::size_t who = record->request.connection == first.connection ? 0 : 1;
-      CHECK(record->request.request_id == next_of[who]);
-      ++next_of[who];
-      world.respond(*record, Code::kOk);
-      if (round > 20) {
-        const auto gap = next_of[0] > next_of[1] ? next_of[0] - next_of[1] : next_of[1] - next_of[0];
-        lead = std::max(lead, gap);
-      }
-    }
-    world.turns(1);
-  }
-  CHECK(next_of[0] == 101);
-  CHECK(next_of[1] == 101);
-}
-
-TEST_CASE("one connection takes at most its share of frames per turn") {
-  GatewayFixture world;
-  const auto session = world.log_in("alice");
-  world.io.write(session.client, std::string(2000, '\0'));
-  world.turn();
-  world.turn();
-  CHECK(world.raw_frames(session.client).size() <= 256);
-  CHECK(world.gateway->has_work());
-  world.turns(12);
-  CHECK(world.count(Counter::kHeartbeats) == 2000);
-  CHECK_FALSE(world.gateway->has_work());
 }

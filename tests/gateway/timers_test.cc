@@ -87,7 +87,8 @@ TEST_CASE("a connection that is not read from is not idle") {
   GatewayFixture world(config);
   const auto session = world.log_in("alice", "", 0, 1);
   std::string bytes;
-  for (std::uint64_t id = 1; id < 1000; ++id) bytes += v2_message(id, message_to("bob", "0123456789"));
+  for (std::uint64_t id = 1; id < 1000; ++id)
+    bytes += v2_message(id, message_to("bob", "0123456789"));
   world.io.write(session.client, bytes);
   world.pass(10'000);
   CHECK_FALSE(world.io.receiving(session.client));
@@ -174,7 +175,8 @@ TEST_CASE("cut frames cannot hold the memory for ever") {
   CHECK(world.gateway->memory_bytes() < 256 * kKiB);
 }
 
-TEST_CASE("shutdown: accepts nothing, answers what it accepted, says SHUTDOWN with jitter, drains") {
+TEST_CASE(
+    "shutdown: accepts nothing, answers what it accepted, says SHUTDOWN with jitter, drains") {
   GatewayFixture world;
   std::vector<GatewayFixture::Session> sessions;
   for (int i = 0; i < 20; ++i) sessions.push_back(world.log_in("u" + std::to_string(i)));

@@ -22,7 +22,9 @@ inline std::string framed(const std::string& payload) {
   return frame + payload;
 }
 
-inline std::string v2_frame(const v2::Command& command) { return framed(command.SerializeAsString()); }
+inline std::string v2_frame(const v2::Command& command) {
+  return framed(command.SerializeAsString());
+}
 
 inline Connect connect_message(const std::string& user, const std::string& device = "") {
   Connect connect;
@@ -42,8 +44,8 @@ inline std::string v2_connect(const Connect& connect, std::uint64_t id = 1, int 
   return v2_frame(command);
 }
 
-inline std::string v2_request(std::uint64_t id, Request::RequestType type, const std::string& payload,
-                              bool offline = false) {
+inline std::string v2_request(std::uint64_t id, Request::RequestType type,
+                              const std::string& payload, bool offline = false) {
   v2::Command command;
   command.set_version(2);
   command.set_id(id);

@@ -1,10 +1,14 @@
 #!/usr/bin/python3
 """What goes wrong at start and at the end: a clear sentence and a non-zero exit instead of a
-server, and a drain on SIGTERM that loses nothing."""
+server, a drain on SIGTERM that loses nothing, and a look at the store while it is in use."""
 
+import collections
+import itertools
+import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import case
@@ -195,6 +199,109 @@ class Drain(case.Case):
         self.server.start()
         self.expect("AUTO: final at the session's end", 30,
                     self.login("rob", ack=codes.AUTO).conack.acked_seq)
+
+
+class Verify(case.Case):
+    """imsctl verify beside a running server: the store as of one moment, whatever is under way."""
+
+    LOOKS = 8
+
+    @property
+    def server(self):
+        return self.own
+
+    def setUp(self):
+        self.own = server_module.Server(workers=3)
+        self.addCleanup(self.own.destroy)
+        self.own.start()
+        self.own.add_app()
+
+    def copies(self):
+        return sorted(path.name for path in (self.own.data / "run").glob("verify-*"))
+
+    def test_messages_and_group_changes_go_on(self):
+        users = [f"u{i}" for i in range(12)]
+        self.make_users(*users)
+        receivers = [self.login(user, device="d", ack=codes.AUTO) for user in users[:4]]
+        clients = {user: self.login(user, send_only=True) for user in users}
+        stop, failures, done = threading.Event(), [], collections.Counter()
+
+        def load(work):
+            try:
+                for round in itertools.count(1):
+                    if stop.is_set():
+                        return
+                    work(round)
+                    done[work.__name__] += 1
+            except BaseException as failure:
+                failures.append(failure)
+
+        def messages(round):
+            self.store(clients["u0"], 50, to=users[round % len(users)])
+
+        def group(client, op, name, **fields):
+            response, _ = client.group(op, name, **fields)
+            self.expect_code(f"{codes.OP_NAMES[op]} {name}", codes.OK, response)
+
+        # Members of all three workers come and go: outbox rows are under way all the time.
+        def memberships(round):
+            owner, name = clients["u1"], f"g{round % 20}"
+            if round <= 20:
+                group(owner, codes.CREATE, name, users=users[2:8])
+            group(owner, codes.KICK, name, users=users[2:5])
+            group(owner, codes.INVITE, name, users=users[2:5])
+            self.store(owner, 5, group=name)
+
+        def dismissals(round):
+            owner, name = clients["u9"], f"x{round}"
+            group(owner, codes.CREATE, name, users=users[:9])
+            group(clients["u8"], codes.LEAVE, name)
+            group(owner, codes.DISMISS, name)
+
+        def cursors(round):
+            for receiver in receivers:
+                receiver.heartbeat()
+                receiver.settle(0.01)
+
+        threads = [threading.Thread(target=load, args=(work,))
+                   for work in (messages, memberships, dismissals, cursors)]
+        for thread in threads:
+            thread.start()
+        rows = []
+        try:
+            self.eventually("load under way", True, lambda: bool(failures) or len(done) == 4)
+            for _ in range(self.LOOKS):
+                before = sum(done.values())
+                text = self.server.verify().stdout  # exit code 0, or it fails with all problems
+                rows.append(int(re.search(r"(\d+) rows", text).group(1)))
+                self.eventually("load goes on", True,
+                                lambda: bool(failures) or sum(done.values()) > before)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(60)
+        self.expect("failures of the load", [], failures)
+        self.assertLess(rows[0], rows[-1], "expected the load to show")
+        self.expect("ascending", sorted(rows), rows)
+        self.eventually("copies left", [], self.copies)
+        print(f"rows seen: {rows}; rounds: {dict(done)}", flush=True)
+        self.expect("exit code", 0, self.server.stop())
+        self.server.verify()
+
+    def test_nothing_is_left_behind(self):
+        self.make_users("ann")
+        self.assertIn("1 users, 0 groups", self.server.verify().stdout)
+        (self.own.data / "run" / "verify-1-1").mkdir()  # of a server that was killed
+        self.own.kill()
+        self.own.start()
+        self.expect("stale copies", [], self.copies())
+        asker = subprocess.Popen([str(server_module.IMSCTL), "--data", str(self.own.data),
+                                  "verify"], stdout=subprocess.DEVNULL)
+        time.sleep(0.02)
+        asker.kill()  # wherever it is
+        asker.wait()
+        self.eventually("a killed imsctl's copy", [], self.copies)
+        self.server.verify()
 
 
 class Format(case.Case):

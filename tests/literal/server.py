@@ -209,7 +209,7 @@ class Server:
         return values
 
     def verify(self):
-        """imsctl verify over the stopped store: seqs dense, cursors at or below heads."""
+        """imsctl verify, running or stopped: seqs dense, cursors at or below heads, members agree."""
         return self.ctl("verify", timeout=300)
 
     # ---- what runs ----

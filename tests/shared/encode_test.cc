@@ -148,6 +148,40 @@ TEST_CASE("Response: every field, and none") {
   }
 }
 
+TEST_CASE("a small Response in one pass: the same bytes, and within the room that it asks for") {
+  const std::string longest(kSmallReasonBytesMax, 'r');
+  for (const Code code : {Code::kOk, Code::kUnsupported}) {
+    for (const std::string_view reason : {std::string_view(), std::string_view("x"),
+                                          std::string_view(longest)}) {
+      for (const std::uint64_t number :
+           {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{128}, kHuge}) {
+        for (const std::int32_t version : {0, 1, 2, 128, -1}) {
+          for (const Edition edition : {kV1, kV2}) {
+            ResponseFields fields;
+            fields.code = code;
+            fields.reason = reason;
+            fields.seq = number;
+            fields.time_ms = number == kHuge ? kPast : static_cast<std::int64_t>(number);
+            fields.duplicate = number == 1;
+            fields.retry_after_ms = static_cast<std::uint32_t>(number);
+            const Outer outer{edition, version};
+            CAPTURE(number);
+            CAPTURE(version);
+            const std::size_t bytes = response_frame_bytes(outer, number, fields);
+            CHECK(bytes <= small_response_room(reason.size()));
+            const std::string expected = written(bytes, [&](std::byte* out) {
+              return write_response_frame(out, outer, number, fields);
+            });
+            CHECK(written(bytes, [&](std::byte* out) {
+                    return write_small_response_frame(out, outer, number, fields);
+                  }) == expected);
+          }
+        }
+      }
+    }
+  }
+}
+
 ConAckFields full_conack() {
   ConAckFields fields;
   fields.reason = "Welcome.";

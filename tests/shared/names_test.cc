@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "ims.pb.h"
+#include "shared/limits.h"
 #include "shared/prng.h"
 
 using namespace std::string_view_literals;
@@ -126,6 +127,29 @@ TEST_CASE("UTF-8: random bytes, as libprotobuf judges them") {
   }
   CHECK(accepted > 20'000);
   CHECK(accepted < 180'000);
+}
+
+// A name is looked at eight bytes at a time; the rule knows nothing of that.
+TEST_CASE("every ASCII byte at every place of a name of every length") {
+  constexpr std::string_view kForbidden = "/#*> ";
+  for (std::size_t length = 1; length <= kNameBytesMax; ++length) {
+    for (std::size_t place = 0; place < length; ++place) {
+      for (int byte = 0; byte < 0x80; ++byte) {
+        const char c = static_cast<char>(byte);
+        const bool expected =
+            byte >= 0x20 && byte != 0x7f && kForbidden.find(c) == std::string_view::npos;
+        for (const char filler : {'!', 'a', '~'}) {
+          std::string name(length, filler);
+          name[place] = c;
+          if (valid_name(name) == expected) continue;
+          CAPTURE(length);
+          CAPTURE(place);
+          CAPTURE(byte);
+          FAIL_CHECK("valid_name is wrong");
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("lengths: names 1 to 64 bytes, labels 0 to 256") {

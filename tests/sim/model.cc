@@ -47,11 +47,15 @@ Row Row::of(const GroupEvent& event) {
   return row;
 }
 
-// ---- what clients do -----------------------------------------------------------------------------
+// ---- what clients do ----------------------------------------------------------------------------
 
 int Model::open_session(const Session& session) {
   sessions_.push_back(session);
-  return static_cast<int>(sessions_.size()) - 1;
+  const int number = static_cast<int>(sessions_.size()) - 1;
+  if (!session.send_only) {
+    log(number, {Entry::Kind::kOpen, number, {session.tenant, false, session.user}, 0});
+  }
+  return number;
 }
 
 std::uint64_t Model::compose(int session, const TimelineName& to, bool offline, int type,
@@ -84,7 +88,7 @@ void Model::sent_ack(int session, const TimelineName& timeline, std::uint64_t se
   log(session, {Entry::Kind::kAckSent, session, timeline, seq});
 }
 
-// ---- what they get -------------------------------------------------------------------------------
+// ---- what they get ------------------------------------------------------------------------------
 
 void Model::logged_in(int session, const ConAck& answer) {
   const Session& who = this->session(session);
@@ -243,7 +247,7 @@ void Model::listed_groups(int tenant, const std::string& user, const GroupResult
   }
 }
 
-// ---- the server ----------------------------------------------------------------------------------
+// ---- the server ---------------------------------------------------------------------------------
 
 void Model::crashed(bool after_failed_write) {
   failed_write_may_return_ |= after_failed_write;
@@ -260,8 +264,8 @@ void Model::tell(int session, const TimelineName& timeline, const char* what, st
 }
 
 void Model::log(int session, Entry entry) {
-  static constexpr const char* kNames[] = {"login, cursor", "push",     "acks", "ack ok",
-                                           "hiccup",        "complete", "all delivered"};
+  static constexpr const char* kNames[] = {"connects", "login, cursor", "push",    "acks",
+                                           "ack ok",   "hiccup",        "complete", "all given"};
   tell(session, entry.timeline, kNames[static_cast<int>(entry.kind)], entry.seq);
   const Session& who = this->session(session);
   logs_[{who.tenant, who.user}].push_back(std::move(entry));

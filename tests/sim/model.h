@@ -1,9 +1,11 @@
-// What PROTOCOL.md promises, as a model that hears everything clients send and everything the server
-// handed to the network, and at the end compares it with what the store holds.
+// What PROTOCOL.md promises, as a model that hears everything clients send and everything the
+// server handed to the network, and at the end compares it with what the store holds.
 //
-//   while the world runs   content of a row never differs between two who saw it; answers fit requests
-//   finish(truth)          the rows themselves: dense, in order, none twice, none lost, none altered;
-//                          what every device was pushed: nothing skipped, nothing twice, nothing of others
+//   while the world runs   content of a row never differs between two who saw it; answers fit
+//                          requests
+//   finish(truth)          the rows themselves: dense, in order, none twice, none lost, none
+//                          altered; what every device was pushed: nothing skipped, nothing twice,
+//                          nothing of others
 //
 // Shares no code with logic/ or gateway/: it reads messages with libprotobuf alone.
 // Errors  Failure is thrown at the first rule that is broken; it names the rule and where.
@@ -113,7 +115,8 @@ class Model {
 
   // ---- what happens to the server ----
   void crashed(bool after_failed_write);
-  // Cursors that were not acknowledged may have been lost: a crash, a failed write, a clock that leapt.
+  // Cursors that were not acknowledged may have been lost: a crash, a failed write, a clock that
+  // leapt.
   void hiccup() { log_all({Entry::Kind::kHiccup, -1, {}, 0}); }
   // All is quiet and the session is open: it has everything.
   void complete(int session) { log(session, {Entry::Kind::kComplete, session, {}, 0}); }
@@ -126,7 +129,7 @@ class Model {
 
  private:
   struct Entry {
-    enum class Kind { kLogin, kPush, kAckSent, kAckOk, kHiccup, kComplete, kDelivered };
+    enum class Kind { kOpen, kLogin, kPush, kAckSent, kAckOk, kHiccup, kComplete, kDelivered };
     Kind kind;
     int session;
     TimelineName timeline;

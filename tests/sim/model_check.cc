@@ -27,7 +27,8 @@ void Model::finish(const Truth& truth) {
   for (const auto& [user, listed] : groups_of_) {
     std::set<std::string> expected;
     for (const auto& [name, group] : groups_) {
-      if (name.tenant == user.first && group.roles.contains(user.second)) expected.insert(name.name);
+      if (name.tenant == user.first && group.roles.contains(user.second))
+        expected.insert(name.name);
     }
     expect(listed == expected, "LIST_MINE of " + user.second + " differs from the groups' events");
   }
@@ -38,7 +39,7 @@ void Model::finish(const Truth& truth) {
   for (const auto& [user, entries] : logs_) check_user(user, entries);
 }
 
-// ---- rows ----------------------------------------------------------------------------------------
+// ---- rows ---------------------------------------------------------------------------------------
 
 void Model::check_rows(const Truth& truth) {
   for (const auto& [name, rows] : truth) {
@@ -112,7 +113,7 @@ void Model::check_messages(const Truth& truth) const {
   }
 }
 
-// ---- groups --------------------------------------------------------------------------------------
+// ---- groups -------------------------------------------------------------------------------------
 
 void Model::replay_group(const TimelineName& name, const std::map<std::uint64_t, Row>& rows) {
   Group& group = groups_[name];
@@ -250,7 +251,7 @@ bool Model::owned_by(const TimelineName& timeline, std::uint64_t seq, int number
   return std::find(attempts.begin(), attempts.end(), number) != attempts.end();
 }
 
-// ---- what a user's devices were pushed -------------------------------------------------------------
+// ---- what a user's devices were pushed ----------------------------------------------------------
 
 void Model::check_user(const User& user, const std::vector<Entry>& entries) {
   struct Place {
@@ -266,10 +267,13 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
   };
   std::map<std::string, std::map<TimelineName, Place>> devices;
   std::map<std::pair<int, TimelineName>, Feed> feeds;
+  // What was known and durable of the device's cursors when the session connected.
+  std::map<int, std::map<TimelineName, Place>> floors;
   std::vector<int> sessions;  // whose own rows their cursors pass
   for (std::size_t i = 0; i < sessions_.size(); ++i) {
     const Session& who = sessions_[i];
-    if (User{who.tenant, who.user} == user && !who.send_only) sessions.push_back(static_cast<int>(i));
+    if (User{who.tenant, who.user} == user && !who.send_only)
+      sessions.push_back(static_cast<int>(i));
   }
 
   // Rows in (after, before) that no session of `device` (null: of any) caused itself.
@@ -287,6 +291,11 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
 
   for (const Entry& entry : entries) {
     if (entry.kind == Entry::Kind::kHiccup || entry.kind == Entry::Kind::kDelivered) {
+      if (entry.kind == Entry::Kind::kHiccup) {
+        for (auto& [number, floor] : floors) {
+          for (auto& [timeline, place] : floor) place.known = place.durable;
+        }
+      }
       for (auto& [device, places] : devices) {
         for (auto& [timeline, place] : places) {
           std::uint64_t join = 0;
@@ -301,6 +310,11 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
     const Session& who = session(entry.session);
     const std::string where = who.user + "/" + who.device + " session " +
                               std::to_string(entry.session) + " " + entry.timeline.text() + ": ";
+    if (entry.kind == Entry::Kind::kOpen) {
+      const auto device = devices.find(who.device);
+      if (device != devices.end()) floors[entry.session] = device->second;
+      continue;
+    }
     const bool first_login = entry.kind == Entry::Kind::kLogin && !devices.contains(who.device);
     auto& places = devices[who.device];
     if (first_login) {
@@ -313,12 +327,12 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
     }
     Place& place = places[entry.timeline];
     Feed& feed = feeds[{entry.session, entry.timeline}];
+    const std::uint64_t floor = floors[entry.session][entry.timeline].known;
 
     switch (entry.kind) {
       case Entry::Kind::kLogin:
-        expect(entry.seq >= place.known, where + "the cursor went back to " +
-                                             std::to_string(entry.seq) + " from " +
-                                             std::to_string(place.known));
+        expect(entry.seq >= floor, where + "the cursor went back to " + std::to_string(entry.seq) +
+                                       " from " + std::to_string(floor));
         check_gap(entry.timeline, place.passed, entry.seq + 1,
                   nullptr, where + "acked_seq " + std::to_string(entry.seq) + ": ");
         place.passed = std::max(place.passed, entry.seq);
@@ -338,8 +352,7 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
           check_gap(entry.timeline, std::max({feed.last, place.passed, join - 1}), entry.seq,
                     &who.device, row);
         } else {
-          expect(entry.seq > place.known,
-                 row + "the cursor was at " + std::to_string(place.known));
+          expect(entry.seq > floor, row + "the cursor was at " + std::to_string(floor));
           check_gap(entry.timeline, std::max(place.passed, join - 1), entry.seq, nullptr, row);
         }
         feed.begun = true;
@@ -349,9 +362,17 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
           break;
         }
         feed.unacked.push_back(entry.seq);
-        std::erase_if(feed.unacked, [&](std::uint64_t seq) {
-          return seq <= std::max(feed.acked, place.passed);  // an older session's ACKs count too
-        });
+        // An older session's cursor counts too, with the rows that it caused itself; and rows of an
+        // earlier membership do not.
+        std::uint64_t cursor = std::max({feed.acked, place.passed, join - 1});
+        while (cursor + 1 < entry.seq &&
+               std::any_of(sessions.begin(), sessions.end(), [&](int number) {
+                 return number != entry.session && session(number).device == who.device &&
+                        owned_by(entry.timeline, cursor + 1, number);
+               })) {
+          ++cursor;
+        }
+        std::erase_if(feed.unacked, [&](std::uint64_t seq) { return seq <= cursor; });
         expect(feed.unacked.size() <= push_window_, row + "beyond the push window");
         break;
       }
@@ -376,8 +397,7 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
           places[timeline].passed = std::max(places[timeline].passed, limit);
         }
         break;
-      case Entry::Kind::kHiccup:
-      case Entry::Kind::kDelivered:
+      default:  // kOpen, kHiccup, kDelivered: nothing to compare
         break;
     }
   }

@@ -1,6 +1,7 @@
 // Encoding, decoding and the order of frames (sim_client.h).
 #include "tests/sim/sim_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "tests/gateway/wire_kit.h"
@@ -27,15 +28,15 @@ SimClient::SimClient(Model& model, test::SimIo& io, const ClientOptions& options
 std::string SimClient::describe() const {
   return "session " + std::to_string(session_) + " " + std::to_string(options_.tenant) + "@" +
          options_.user + "/" + options_.device + (options_.envelope ? " v1" : " v2") +
-         (options_.explicit_mode ? " explicit" : " auto") + (options_.send_only ? " send_only" : "") +
-         (options_.without_ids ? " no-ids" : "") +
+         (options_.explicit_mode ? " explicit" : " auto") +
+         (options_.send_only ? " send_only" : "") + (options_.without_ids ? " no-ids" : "") +
          (refused_ == 0 ? "" : " refused " + std::to_string(refused_)) +
          (disconnect_ < 0 ? "" : " disconnected " + std::to_string(disconnect_)) +
          (over_ && io_.ended(handle_) == test::SimIo::End::kRefused ? " not accepted" : "") +
          (over_ && io_.ended(handle_) == test::SimIo::End::kReset ? " reset" : "");
 }
 
-// ---- writing -------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 void SimClient::write_frame(std::uint64_t id, int kind, const std::string& body) {
   if (over_ || leaving_) return;
@@ -124,8 +125,10 @@ void SimClient::send_ack(const TimelineName& timeline, std::uint64_t seq, bool w
   pending.timeline = timeline;
   pending.seq = seq;
   model_.sent_ack(session_, timeline, seq);
-  if (acked_[timeline] < seq) acked_[timeline] = seq;
-  if (options_.without_ids) with_answer = false;  // an ACK with id 0 has none
+  if (options_.without_ids) {  // an ACK with id 0 has no answer: believed
+    with_answer = false;
+    acked_[timeline] = std::max(acked_[timeline], seq);
+  }
   request(Request::ACK, ack.SerializeAsString(), false, std::move(pending), with_answer);
 }
 
@@ -169,7 +172,7 @@ void SimClient::reset() {
   over_ = true;
 }
 
-// ---- reading -------------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
 
 void SimClient::took() {
   if (over_) return;
@@ -305,8 +308,7 @@ void SimClient::on_response(std::uint64_t id, const Response& response) {
       is_one_of({0, 11, 12});
       if (response.code() == 0) {
         model_.answered_ack(session_, pending.timeline, pending.seq);
-      } else {
-        acked_.erase(pending.timeline);
+        acked_[pending.timeline] = std::max(acked_[pending.timeline], pending.seq);
       }
       break;
     case Request::SYNC: {

@@ -1,8 +1,8 @@
 // One connection of one client, as a stock protobuf runtime would drive it, in either edition.
 //
-// Two moments matter for every byte of the server's: when the kernel took it (took(): the server has
-// committed itself, the model hears of it) and when the client read it (read(): the client acts on
-// it). A client that is reset in between never reads what the kernel took.
+// Two moments matter for every byte of the server's: when the kernel took it (took(): the server
+// has committed itself, the model hears of it) and when the client read it (read(): the client acts
+// on it). A client that is reset in between never reads what the kernel took.
 //
 // Checked here  the order of frames: the login answer first, each request answered once, heartbeats
 //               counted, nothing behind a Disconnect, no frame over the limit.
@@ -69,6 +69,10 @@ class SimClient {
   // The newest row that it read, by timeline; and what it acknowledged.
   const std::map<TimelineName, std::uint64_t>& newest() const { return newest_; }
   bool acked(const TimelineName& timeline) const;
+  // Whether an ACK without answer was heard is not known: say it again.
+  void doubt_acks() {
+    if (options_.without_ids) acked_.clear();
+  }
   std::uint64_t inbox_seq() const { return inbox_seq_; }
   // Repeats that an honest client would send later: composed, with client_id, no OK heard.
   std::deque<std::uint64_t>& unanswered() { return unanswered_; }

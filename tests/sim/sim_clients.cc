@@ -32,7 +32,8 @@ SimClient* SimWorld::connect(const Device& device, bool send_only) {
   options.window_bytes = weather_.window_bytes_min;
   options.frame_bytes_max = config_.max_frame_bytes;
   const std::size_t gateway = prng_.below(server_->gateway_count());
-  clients_.push_back({std::make_unique<SimClient>(*model_, server_->io(gateway), options), gateway});
+  clients_.push_back(
+      {std::make_unique<SimClient>(*model_, server_->io(gateway), options), gateway});
   SimClient& client = *clients_.back().client;
   const bool wrong = prng_.chance(2) && steps_ < 1000;
   client.connect(token_for(wrong ? 1 - tenant : tenant, user, now_.wall_ms));

@@ -112,7 +112,7 @@ SimServer::SimServer(const Config& config, testing::SimStore& store, const Rings
 
 SimServer::~SimServer() = default;
 
-// ---- turns ---------------------------------------------------------------------------------------
+// ---- turns --------------------------------------------------------------------------------------
 
 bool SimServer::worker_turn(std::size_t worker, Now now) {
   logic::Worker& core = *workers_[worker].core;
@@ -196,7 +196,7 @@ void SimServer::check_wakes() {
   }
 }
 
-// ---- looking -------------------------------------------------------------------------------------
+// ---- looking ------------------------------------------------------------------------------------
 
 void SimServer::begin_shutdown(Now now) {
   for (GatewayParts& parts : gateways_) parts.core->begin_shutdown(now);

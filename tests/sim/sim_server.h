@@ -2,8 +2,8 @@
 //
 //   step(thread)   one turn of what that thread runs: a gateway, a worker, both (fused), the
 //                  committer, the reader. It wakes whom the turn published to, by the same masks.
-//   sleeping       a thread sleeps as the real loops do: after a turn without work, when a fresh look
-//                  found nothing. check_wakes(): nobody sleeps who has something to do.
+//   sleeping       a thread sleeps as the real loops do: after a turn without work, when a fresh
+//                  look found nothing. check_wakes(): nobody sleeps who has something to do.
 #pragma once
 
 #include <cstdint>

@@ -1,18 +1,21 @@
 // A whole server, its store, its network and its clients, in one thread and from one seed.
 //
-// The seed draws the shape (gateways, workers, placement, limits, ring sizes), then the probabilities
-// of everything that may go wrong (so some worlds are all resets, others all slow readers), then what
-// happens. After the chaos the world heals: everybody is quiet, every device logs in and is given
-// what it is owed, everybody leaves, and nothing may be left over; then the model has its say.
+// The seed draws the shape (gateways, workers, placement, limits, ring sizes), then the
+// probabilities of everything that may go wrong (so some worlds are all resets, others all slow
+// readers), then what happens. After the chaos the world heals: everybody is quiet, every device
+// logs in and is given what it is owed, everybody leaves, and nothing may be left over; then the
+// model has its say.
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -24,6 +27,11 @@
 #include "tests/sim/sim_server.h"
 
 namespace ims::sim {
+
+// A world that is calm comes to rest within so many rounds of so much time.
+inline constexpr int kSettleRounds = 6000;
+inline constexpr int kCalmRounds = 12;  // longer than the timers by which something waits
+inline constexpr std::int64_t kSettleStepMs = 20;
 
 // What may go wrong, in percent per chance unless said otherwise.
 struct Weather {
@@ -101,7 +109,13 @@ class SimWorld {
   }
   bool permille(unsigned chance) { return prng_.below(1000) < chance; }
   template <typename... Parts>
-  void trace(const Parts&... parts);
+  void trace(const Parts&... parts) {
+    if (!trace_) return;
+    std::ostringstream line;
+    line << steps_ << " t=" << now_.mono_ms << ": ";
+    (line << ... << parts);
+    std::fprintf(stderr, "%s\n", line.str().c_str());
+  }
 
   const std::uint64_t seed_;
   const bool trace_;

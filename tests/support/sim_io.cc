@@ -1,3 +1,4 @@
+// The simulated kernel: sockets in memory, faults from a seed (sim_io.h).
 #include "tests/support/sim_io.h"
 
 #include <algorithm>
@@ -234,6 +235,8 @@ SimIo::End SimIo::ended(Client client) const {
   return End::kOpen;
 }
 
-bool SimIo::server_holds(Client client) const { return at(client).accepted && !at(client).released; }
+bool SimIo::server_holds(Client client) const {
+  return at(client).accepted && !at(client).released;
+}
 
 }  // namespace ims::test

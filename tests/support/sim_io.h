@@ -7,16 +7,18 @@
 //   std::string got = io.read(client);          what has arrived; frees room for more
 //   io.ended(client) == End::kClosed            FIN and everything before it arrived
 //
-// Faults are probabilities in percent, per chance: receives in pieces, short sends, ENOBUFS, completions
-// that come turns later, resets by a client. Zero faults: everything completes in the next wait().
+// Faults are probabilities in percent, per chance: receives in pieces, short sends, ENOBUFS,
+// completions that come turns later, resets by a client. Zero faults: everything completes in the
+// next wait().
 //
 // What TCP does and a server gets wrong easily is modelled:
-//   - a socket that is closed while it has unread bytes resets the peer, which then loses what it had
-//     not read yet (so an answer is lost by a close without draining)
+//   - a socket that is closed while it has unread bytes resets the peer, which then loses what it
+//     had not read yet (so an answer is lost by a close without draining)
 //   - a reader that does not read: room for `window_bytes`, then sends wait
-// And what the kernel would not forgive is checked, by IMS_ASSERT: two sends in flight, a close in the
-// same turn as a shutdown or before its completion, bytes of a send that change before its completion, any request after
-// kCloseNow, a receive armed twice. Lent receive bytes are overwritten at submit().
+// And what the kernel would not forgive is checked, by IMS_ASSERT: two sends in flight, a close in
+// the same turn as a shutdown or before its completion, bytes of a send that change before its
+// completion, any request after kCloseNow, a receive armed twice. Lent receive bytes are
+// overwritten at submit().
 #pragma once
 
 #include <chrono>
@@ -70,7 +72,9 @@ class SimIo {
   void reset(Client client);
   End ended(Client client) const;
   // From now on the client's side takes at most this many unread bytes.
-  void set_window(Client client, std::size_t window_bytes) { at(client).window_bytes = window_bytes; }
+  void set_window(Client client, std::size_t window_bytes) {
+    at(client).window_bytes = window_bytes;
+  }
 
   // ---- what a test may want to see ----
   bool accepting() const { return accepting_; }

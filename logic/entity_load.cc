@@ -1,0 +1,296 @@
+// What is read for users and groups: at once where it is in memory, else through the reader while
+// the request that needs it is parked; and what a finished read means.
+
+#include <algorithm>
+
+#include "logic/worker.h"
+
+namespace ims::logic {
+namespace {
+
+constexpr std::size_t kMembersCachedMax = 8192;  // per group; above, the cache starts anew
+
+}  // namespace
+
+bool Worker::ensure_loaded(Entity& entity, ByteView record) {
+  if (must_wait(entity, record)) return false;
+  if (entity.state != Entity::State::kNew) {
+    counters_.add(Counter::kCacheHits);
+    return true;
+  }
+  counters_.add(Counter::kCacheMisses);
+  entity.reading = true;
+  Load* load = make_load(Load::Kind::kEntity, Load::Reason::kEntity, &entity);
+  start_load(load);
+  if (!entity.reading) return true;  // it was in memory
+  park(entity, record);
+  return false;
+}
+
+// first_seq is as of now: rows that passed out of retention are no longer counted.
+bool Worker::ensure_fresh(Entity& entity, Timeline& timeline, ByteView record) {
+  TimelineState& known = timeline.durable;
+  if (known.first_seq > known.head || known.first_time_ms >= retention_cutoff_ms()) return true;
+  if (must_wait(entity, record)) return false;
+  entity.reading = true;
+  Load* load = make_load(Load::Kind::kFirstSeq, Load::Reason::kReplay, &entity);
+  load->timeline_key = timeline.key;
+  load->timeline = known;
+  start_load(load);
+  if (!entity.reading) return true;
+  park(entity, record);
+  return false;
+}
+
+bool Worker::ensure_mine(User& user, ByteView record) {
+  if (must_wait(user, record)) return false;
+  if (user.mine != nullptr) return true;
+  user.reading = true;
+  Load* load = make_load(Load::Kind::kMine, Load::Reason::kReplay, &user);
+  load->timeline_key = user.inbox.key;
+  start_load_quiet(load);
+  if (!user.reading) return true;
+  park(user, record);
+  return false;
+}
+
+bool Worker::ensure_members(Group& group, std::span<const std::string_view> names,
+                            ByteView record) {
+  if (must_wait(group, record)) return false;
+  if (group.members.size() > kMembersCachedMax && group.pending_changes == 0 &&
+      replaying_ != &group) {
+    group.members.clear();
+  }
+  Load* load = nullptr;
+  for (const std::string_view name : names) {
+    if (group.members.contains(std::string(name))) continue;
+    if (load == nullptr) load = make_load(Load::Kind::kGets, Load::Reason::kReplay, &group);
+    load->gets.push_back({Table::kMeta, member_key(group.timeline.key, name), {}, {}});
+  }
+  if (load == nullptr) return true;
+  group.reading = true;
+  start_load(load);
+  if (!group.reading) return true;
+  park(group, record);
+  return false;
+}
+
+const Member& Worker::member_of(Group& group, std::string_view user) const {
+  static const Member kNone;
+  const auto it = group.members.find(std::string(user));
+  return it == group.members.end() ? kNone : it->second;
+}
+
+Load* Worker::make_load(Load::Kind kind, Load::Reason reason, Entity* entity) {
+  if (free_loads_.empty()) {
+    loads_.push_back(std::make_unique<Load>());
+    free_loads_.push_back(loads_.back().get());
+  }
+  Load* load = free_loads_.back();
+  free_loads_.pop_back();
+  load->load_kind = kind;
+  load->reason = reason;
+  load->entity = entity;
+  load->cutoff_ms = retention_cutoff_ms();
+  load->worker = ports_.index;
+  load->program = [](Store& store, ReadJob& job, ReadTier tier) {
+    return run_load(store, static_cast<Load&>(job), tier);
+  };
+  if (entity != nullptr) pin(entity);
+  return load;
+}
+
+void Worker::free_load(Load* load) {
+  if (load->entity != nullptr) unpin(load->entity);
+  load->reset();
+  free_loads_.push_back(load);
+}
+
+void Worker::start_load(Load* load) {
+  load->status = run_load(*ports_.store, *load, ReadTier::kCacheOnly);
+  if (load->status != StoreStatus::kIncomplete) {
+    finish_load(load);
+    return;
+  }
+  waiting_loads_.push_back(load);
+  while (!waiting_loads_.empty()) {
+    ReadJob* job = waiting_loads_.front();
+    if (loads_in_flight_ >= kReadsInFlightPerWorkerMax || !ports_.reads->submitted.try_push(job)) {
+      break;
+    }
+    waiting_loads_.pop_front();
+    ++loads_in_flight_;
+    published_.reads = true;
+  }
+}
+
+// A read that must see every change submitted so far: after the last batch that is not yet
+// released.
+void Worker::start_load_quiet(Load* load) {
+  Batch* last = open_;
+  if (last == nullptr && !in_flight_.empty()) last = in_flight_.back();
+  if (last == nullptr && !committed_.empty()) last = committed_.back();
+  if (last == nullptr) return start_load(load);
+  Effect& effect = last->effects.emplace_back();
+  effect.kind = Effect::Kind::kLoad;
+  effect.load = load;
+}
+
+bool Worker::take_loads() {
+  bool worked = false;
+  while (auto job = ports_.reads->done.try_pop()) {
+    worked = true;
+    --loads_in_flight_;
+    finish_load(static_cast<Load*>(*job));
+  }
+  while (!waiting_loads_.empty() && loads_in_flight_ < kReadsInFlightPerWorkerMax) {
+    ReadJob* job = waiting_loads_.front();
+    if (!ports_.reads->submitted.try_push(job)) break;
+    waiting_loads_.pop_front();
+    ++loads_in_flight_;
+    published_.reads = true;
+  }
+  return worked;
+}
+
+void Worker::adopt(Entity& entity, const Load& load) {
+  if (load.entity_value.empty()) {
+    entity.state = Entity::State::kAbsent;
+    if (entity.kind == NameKind::kUser) {
+      static_cast<User&>(entity).id = {};
+    } else {
+      static_cast<Group&>(entity).id = {};
+      static_cast<Group&>(entity).dismissed = false;
+    }
+    return;
+  }
+  entity.state = Entity::State::kReady;
+  if (entity.kind == NameKind::kUser) {
+    User& user = static_cast<User&>(entity);
+    const auto row = decode_user(load.entity_value);
+    user.id = row->id;
+    user.last_seen_ms = row->last_seen_ms;
+    user.removed = row->removed;
+    user.inbox.key = {entity.partition(), row->id.value};
+    user.inbox.durable = user.inbox.pending = load.timeline;
+    user.inbox.dirty_batch = 0;
+    if (user.removed) entity.state = Entity::State::kAbsent;
+  } else {
+    Group& group = static_cast<Group&>(entity);
+    const auto row = decode_group(load.entity_value);
+    group.id = row->id;
+    group.label = row->name;
+    group.member_count = row->member_count;
+    group.open = row->open;
+    group.dismissed = row->dismissed;
+    group.timeline.key = {entity.partition(), row->id.value};
+    group.timeline.durable = group.timeline.pending = load.timeline;
+    group.timeline.dirty_batch = 0;
+    group.members.clear();
+  }
+}
+
+// A user that an operator or a valid token brings into being, in the open batch. A removed one
+// comes back as it was.
+void Worker::create_user(User& user) {
+  if (!user.id) {
+    user.id = UserId{next_id()};
+    user.inbox.key = {user.partition(), user.id.value};
+    user.inbox.durable = user.inbox.pending = TimelineState{};
+    user.mine = std::make_unique<std::vector<Mine>>();
+  }
+  user.removed = false;
+  user.state = Entity::State::kReady;
+  touch_head(user);
+}
+
+// What a search for the oldest kept row found; first_seq never goes back. Rows that arrived while
+// it ran are younger than anything it dropped.
+void Worker::take_first_seq(Timeline& timeline, const TimelineState& searched) {
+  for (TimelineState* state : {&timeline.durable, &timeline.pending}) {
+    const std::uint64_t found = std::min(searched.first_seq, searched.head + 1);
+    if (found <= state->first_seq) continue;
+    state->first_seq = found;
+    state->first_time_ms = searched.first_seq <= searched.head ? searched.first_time_ms
+                           : state->head > searched.head       ? now_.wall_ms
+                                                               : 0;
+  }
+}
+
+void Worker::finish_load(Load* load) {
+  Entity* entity = load->entity;
+  const bool failed = load->status != StoreStatus::kOk;
+  if (failed && load->reason != Load::Reason::kPassword && load->reason != Load::Reason::kSync &&
+      load->reason != Load::Reason::kCatchup && load->reason != Load::Reason::kMembersPage &&
+      load->reason != Load::Reason::kLogin) {
+    // The rows cannot be read: whoever waits for them is told, and the next request tries again.
+    entity->reading = false;
+    std::vector<std::string> waiting;
+    waiting.swap(entity->parked);
+    parked_count_ -= static_cast<std::uint32_t>(waiting.size());
+    for (const std::string& bytes : waiting) {
+      const ByteView record = as_bytes(bytes);
+      const RecordKind kind = kind_of(record);
+      if (kind == RecordKind::kLogin || kind == record_kind(HandoffKind::kVerifiedLogin)) {
+        const auto& login = record_as<LoginRecord>(record);
+        refuse_login({login.connection, login.request_id, login.stamp, 0}, Code::kUnavailable,
+                     "The store cannot be read now; try again.");
+        end_login(login.connection);
+      } else if (kind < RecordKind::kLoginAnswer) {
+        refuse(requester_of(record_as<RequestRecord>(record)), Code::kUnavailable);
+      }
+    }
+    return free_load(load);
+  }
+
+  switch (load->reason) {
+    case Load::Reason::kPassword: on_password_hash(load); break;
+    case Load::Reason::kSync: finish_sync(load); break;
+    case Load::Reason::kCatchup: finish_catchup(load); break;
+    case Load::Reason::kMembersPage: finish_members_page(load); break;
+    case Load::Reason::kLogin: return finish_login(load);  // frees it, replays
+    case Load::Reason::kEntity:
+      entity->reading = false;
+      if (entity->state == Entity::State::kNew) adopt(*entity, *load);
+      break;
+    case Load::Reason::kReplay:
+      entity->reading = false;
+      if (load->load_kind == Load::Kind::kFirstSeq) {
+        Timeline& timeline = entity->kind == NameKind::kUser
+                                 ? static_cast<User*>(entity)->inbox
+                                 : static_cast<Group*>(entity)->timeline;
+        take_first_seq(timeline, load->timeline);
+      } else if (load->load_kind == Load::Kind::kMine) {
+        User& user = static_cast<User&>(*entity);
+        if (user.load_stale) {
+          user.load_stale = false;
+          user.reading = true;
+          start_load_quiet(load);
+          return;
+        }
+        user.mine = std::make_unique<std::vector<Mine>>(std::move(load->mine));
+      } else if (entity->kind == NameKind::kGroup) {
+        Group& group = static_cast<Group&>(*entity);
+        for (const ReadJob::Get& get : load->gets) {
+          if (get.table != Table::kMeta) continue;
+          Member member;
+          if (const auto row = get.status == StoreStatus::kOk ? decode_member(get.value)
+                                                              : std::nullopt) {
+            member = {true, *row};
+          }
+          group.members.try_emplace(std::string(name_of_member_key(get.key)), member);
+        }
+      }
+      for (const ReadJob::Get& get : load->gets) {
+        if (get.table != Table::kDedupe) continue;
+        DedupeRow row;
+        if (get.status == StoreStatus::kOk) row = decode_dedupe(get.value).value_or(DedupeRow{});
+        read_dedupe_[get.key] = row;
+      }
+      break;
+  }
+  free_load(load);
+  if (entity != nullptr && !entity->reading) replay(*entity);
+}
+
+}  // namespace ims::logic

@@ -1,0 +1,17 @@
+// Who waits for an answer: what a ResponseRecord or LoginAnswerRecord needs of the request.
+#pragma once
+
+#include <cstdint>
+
+#include "shared/ids.h"
+
+namespace ims::logic {
+
+struct Requester {
+  ConnectionId connection;
+  std::uint64_t request_id = 0;
+  std::uint64_t stamp = 0;
+  std::uint8_t flags = 0;  // of the request: kFlagBigAnswer, kFlagNoAnswer
+};
+
+}  // namespace ims::logic

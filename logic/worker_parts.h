@@ -1,0 +1,128 @@
+// What a worker is wired to, and what it keeps of things that take more than a turn (worker.h).
+//
+// Ownership  The worker's, all of it; the ports' targets outlive it.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "logic/admin.h"
+#include "logic/authenticator.h"
+#include "logic/batch.h"
+#include "logic/entity.h"
+#include "logic/handoff.h"
+#include "logic/load.h"
+#include "logic/retention_clock.h"
+#include "logic/session.h"
+#include "shared/byte_ring.h"
+#include "shared/counters.h"
+
+namespace ims::logic {
+
+// What a worker is wired to. Everything outlives it.
+struct WorkerPorts {
+  WorkerIndex index = 0;
+  std::vector<ByteRing*> requests;      // from each gateway
+  std::vector<ByteRing*> deliveries;    // to each gateway
+  std::vector<ByteRing*> handoffs_in;   // from each worker; null for itself
+  std::vector<ByteRing*> handoffs_out;  // to each worker; null for itself
+  CommitPort* commits = nullptr;
+  ReadPort* reads = nullptr;
+  AuthChannel* passwords = nullptr;
+  AdminPort* admin = nullptr;
+  Store* store = nullptr;               // kCacheOnly reads
+  const RetentionClock* clock = nullptr;  // what retention goes by; null: the turn's wall time
+  CounterBlock* counters = nullptr;
+};
+
+// What the data directory says about itself.
+struct WorkerIdentity {
+  std::uint64_t hash_seed = 0;
+  std::uint32_t boot = 0;
+  std::string epoch;
+};
+
+// A group that sessions of this worker are members of, as heard from its owner.
+struct GroupHub {
+  GroupId id;
+  TenantId tenant;
+  std::uint64_t hash = 0;
+  std::string name;
+  bool subscribed = false;        // kSubscribed came: heard_head is the owner's
+  std::uint64_t heard_head = 0;
+  struct Place {
+    Session* session;
+    std::uint32_t feed;
+  };
+  std::vector<Place> places;
+};
+
+// A request that waits for what other workers know of its users.
+struct Exchange {
+  std::uint64_t id = 0;
+  std::string record;  // the request that waits
+  std::int64_t deadline_ms = 0;
+  std::uint32_t answers_due = 0;
+  bool holds_group = false;  // CREATE: what comes behind it for the group waits for its outcome
+  Group* group = nullptr;  // pinned
+  boost::unordered_flat_map<std::string, UserFact> facts;
+  std::vector<std::vector<std::string>> asked;  // by worker, in the order of the question
+};
+
+// An ACK that waits for the head of its group.
+struct AckExchange {
+  std::string record;
+  std::int64_t deadline_ms = 0;
+};
+
+// A client_id whose row is in a batch, and the repeats that wait for its answer.
+struct PendingDedupe {
+  DedupeRow hash;
+  std::vector<Requester> waiters;
+};
+
+// A login from its arrival to its answer.
+struct PendingLogin {
+  std::int64_t deadline_ms = 0;
+  Requester requester;
+  bool gone = false;
+  std::string record;  // while a password is being checked
+};
+
+// A place among a user's groups that was promised to a coordinator.
+struct Reservation {
+  User* user;
+  std::int64_t until_ms;
+};
+
+// An effect whose outbox row is durable.
+struct OutboxEntry {
+  std::uint64_t number;
+  std::uint16_t partition;
+  std::uint64_t user_hash;
+  std::string row;
+};
+
+// Those for one worker, in order.
+struct OutboxLane {
+  std::deque<OutboxEntry> entries;
+  std::size_t sent = 0;  // the first `sent` entries are under way
+};
+
+// What of a coordinator's effects was applied here.
+struct AppliedEffects {
+  std::uint64_t pending = 0;    // highest number applied, durable or not
+  std::uint64_t committed = 0;
+};
+
+// A dismissed group whose members are being told.
+struct Dismissal {
+  TenantId tenant;
+  std::string name;
+  MineRow end;
+  bool reading;
+};
+
+}  // namespace ims::logic
