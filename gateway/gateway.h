@@ -180,7 +180,7 @@ class Gateway {
   void release_if_told(Connection& connection);
 
   // notices.cc
-  void rows_taken(Connection& connection, std::uint32_t rows, bool is_short);
+  void rows_taken(Connection& connection, std::uint32_t rows);
   void refuse_rows(Connection& connection);
   void check_drained(Connection& connection);
   void tell_ended(Connection& connection);

@@ -1,7 +1,6 @@
 // What a gateway tells the worker of a session about the rows it pushed: SessionRecords.
 //
-//   kTaken     half a window was taken, the queue ran empty, or the kernel would take no more for
-//              now: a client that stops reading is reported too; at most once per turn
+//   kTaken     half a window was taken, or the queue ran empty; at most once per turn
 //   kRefused   rows from an ordinal on found no room
 //   kDrained   there is room again; follows each kRefused once
 //   kEnded     the connection is gone, with the final ordinal; the last record of the connection
@@ -16,13 +15,12 @@
 namespace ims::gateway {
 
 // `rows` more stored rows were wholly taken by the kernel.
-void Gateway::rows_taken(Connection& connection, std::uint32_t rows, bool is_short) {
+void Gateway::rows_taken(Connection& connection, std::uint32_t rows) {
   connection.taken_ordinal += rows;
   connection.unreported_rows = static_cast<std::uint16_t>(connection.unreported_rows + rows);
   check_drained(connection);
   if (connection.unreported_rows == 0 || connection.ended_told) return;
-  if (connection.queue.empty() || is_short ||
-      connection.unreported_rows >= config_.push_window / 2) {
+  if (connection.queue.empty() || connection.unreported_rows >= config_.push_window / 2) {
     connection.owes_taken = true;
     send_notices(connection);
   }

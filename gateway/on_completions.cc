@@ -100,14 +100,13 @@ void Gateway::on_send(Connection& connection, const Completion& completion) {
     return;
   }
   const auto bytes = static_cast<std::size_t>(completion.result);
-  const bool is_short = bytes < connection.queue.front().size();
-  if (is_short) counters_.add(Counter::kShortSends);
+  if (bytes < connection.queue.front().size()) counters_.add(Counter::kShortSends);
   counters_.add(Counter::kBytesOut, bytes);
   queue_bytes_ -= bytes;
   connection.progress_ms = now_ms();
   connection.stalled = false;
   const std::uint32_t rows = connection.queue.on_taken(pool_, bytes);
-  rows_taken(connection, rows, is_short);
+  rows_taken(connection, rows);
 
   if (connection.state == State::kReleasing) return;
   if (!connection.queue.empty()) mark_dirty(connection, false);

@@ -221,15 +221,21 @@ void Worker::release_effect(Batch& batch, const Effect& effect) {
 void Worker::fail_pending(Batch& first) {
   counters_.add(Counter::kCommitFailures);
   store_lost_ = first.result == StoreStatus::kIoError;
-  fail_batch(first);
+  // Reads that waited for these batches go on once all that is pending is dropped: what they replay
+  // must not see half of it.
+  std::vector<Load*> loads;
+  const auto go_on = [&] {
+    for (Load* load : loads) start_load_quiet(load);
+  };
+  fail_batch(first, loads);
   drop_pending_state(first);
   finish_batch(&first);
-  if (first.epoch < epoch_) return;  // a follower of a failure that was handled before
+  if (first.epoch < epoch_) return go_on();  // a follower of a failure that was handled before
 
   ++epoch_;
   counters_.set(Counter::kStoreFailureEpoch, epoch_);
   for (Batch* batch : in_flight_) {
-    fail_batch(*batch);
+    fail_batch(*batch, loads);
     drop_pending_state(*batch);
     for (Entity* owner : batch->heads) unpin(owner);
     batch->heads.clear();
@@ -239,7 +245,7 @@ void Worker::fail_pending(Batch& first) {
   if (open_ != nullptr) {
     Batch* batch = open_;
     open_ = nullptr;
-    fail_batch(*batch);
+    fail_batch(*batch, loads);
     drop_pending_state(*batch);
     finish_batch(batch);
   }
@@ -257,6 +263,7 @@ void Worker::fail_pending(Batch& first) {
       if (feed.in_use) mark_dirty(*session, feed);
     }
   }
+  go_on();
 }
 
 // UNAVAILABLE says that nothing was kept. After a failed sync nobody can say so: recovery decides.
@@ -265,7 +272,7 @@ void Worker::refuse_failed(const Requester& to) {
   answer(to, Code::kFail, "The store failed; whether this was kept shows after its recovery.");
 }
 
-void Worker::fail_batch(Batch& batch) {
+void Worker::fail_batch(Batch& batch, std::vector<Load*>& loads) {
   for (; batch.released < batch.effects.size(); ++batch.released) {
     const Effect effect = batch.effects[batch.released];  // a copy, as in release()
     const std::string_view arena = batch.arena;
@@ -295,7 +302,7 @@ void Worker::fail_batch(Batch& batch) {
       case Effect::Kind::kEffectDone:
         tell_effect_done(effect.worker, effect.number, false);
         break;
-      case Effect::Kind::kLoad: start_load(effect.load); break;
+      case Effect::Kind::kLoad: loads.push_back(effect.load); break;
       case Effect::Kind::kAdmin: finish_admin(effect.command, false); break;
     }
     if (effect.owner != nullptr) unpin(effect.owner);

@@ -117,6 +117,8 @@ void Worker::on_effect(const EffectRecord& record) {
   if (!waiting_effects_.empty() || (user.state == Entity::State::kNew)) {
     const ByteView bytes{reinterpret_cast<const std::byte*>(&record), record.header.bytes};
     applied.pending = record.number;
+    // What it means to sessions holds at once: rows behind it are next on the ring.
+    if (user.state == Entity::State::kReady) apply_mine(user, *row);
     waiting_effects_.emplace_back(as_text(bytes));
     return run_waiting_effects();
   }
@@ -175,7 +177,7 @@ void Worker::apply_mine(User& user, const OutboxRow& row) {
         all.begin(), all.end(), row.group_name,
         [](const Mine& a, const std::string& name) { return a.group_name < name; });
     if (at != all.end() && at->group_name == row.group_name) {
-      at->row = mine;
+      if (at->row.join_seq <= mine.join_seq) at->row = mine;  // else a later membership is known
     } else {
       all.insert(at, {row.group_name, mine});
     }
@@ -190,6 +192,7 @@ void Worker::apply_mine(User& user, const OutboxRow& row) {
     if (mine.end_seq != 0) {
       if (current == 0) continue;
       Feed& feed = session->feeds[current];
+      if (feed.join_seq != mine.join_seq) continue;  // the end of an earlier membership
       feed.end_seq = mine.end_seq;
       if (feed.hub != nullptr) leave_hub(*session, current);
       feed.live = false;
@@ -198,7 +201,7 @@ void Worker::apply_mine(User& user, const OutboxRow& row) {
     }
     if (current != 0) {
       Feed& feed = session->feeds[current];
-      if (feed.join_seq == mine.join_seq) continue;  // applied before
+      if (feed.join_seq >= mine.join_seq) continue;  // applied before
       // Joined anew: what was left of the first membership is no longer theirs to see.
       if (feed.hub != nullptr) leave_hub(*session, current);
       feed.in_use = false;

@@ -100,7 +100,7 @@ class Worker {
   bool take_committed();
   bool release(Batch& batch, bool force);
   void release_effect(Batch& batch, const Effect& effect);
-  void fail_batch(Batch& batch);
+  void fail_batch(Batch& batch, std::vector<Load*>& loads);
   void refuse_failed(const Requester& to);
   void fail_pending(Batch& first);
   void drop_pending_state(Batch& batch);

@@ -176,7 +176,7 @@ class FewDescriptors(Crowd):
     def test_epoll_stops_accepting_below_its_limit(self):
         if server_module.io_name() == "uring":
             self.skipTest("uring: direct descriptors are not counted")
-        crowd, users = self.fill(256)
+        crowd, users = self.fill(96)
         sender = self.login(case.fresh("sam"))
         more = [Idle(self.server.address) for _ in range(600)]
         for idle in more:

@@ -1,6 +1,5 @@
 // The model's verdict, with the whole truth at hand (model.h).
 #include <algorithm>
-
 #include "tests/sim/model.h"
 
 namespace ims::sim {
@@ -275,7 +274,6 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
     if (User{who.tenant, who.user} == user && !who.send_only)
       sessions.push_back(static_cast<int>(i));
   }
-
   // Rows in (after, before) that no session of `device` (null: of any) caused itself.
   const auto check_gap = [&](const TimelineName& timeline, std::uint64_t after,
                              std::uint64_t before, const std::string* device,
@@ -288,7 +286,6 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
       expect(own, where + "row " + std::to_string(seq) + " was skipped");
     }
   };
-
   for (const Entry& entry : entries) {
     if (entry.kind == Entry::Kind::kHiccup || entry.kind == Entry::Kind::kDelivered) {
       if (entry.kind == Entry::Kind::kHiccup) {
@@ -328,7 +325,6 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
     Place& place = places[entry.timeline];
     Feed& feed = feeds[{entry.session, entry.timeline}];
     const std::uint64_t floor = floors[entry.session][entry.timeline].known;
-
     switch (entry.kind) {
       case Entry::Kind::kLogin:
         expect(entry.seq >= floor, where + "the cursor went back to " + std::to_string(entry.seq) +
@@ -338,7 +334,6 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
         place.passed = std::max(place.passed, entry.seq);
         place.known = std::max(place.known, entry.seq);
         break;
-
       case Entry::Kind::kPush: {
         const std::string row = where + "push of row " + std::to_string(entry.seq) + ": ";
         const std::uint64_t join = join_of(entry.timeline, user.second, entry.seq);
@@ -397,8 +392,7 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
           places[timeline].passed = std::max(places[timeline].passed, limit);
         }
         break;
-      default:  // kOpen, kHiccup, kDelivered: nothing to compare
-        break;
+      default: break;  // kOpen, kHiccup, kDelivered: nothing to compare
     }
   }
 }

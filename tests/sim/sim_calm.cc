@@ -82,6 +82,7 @@ void SimWorld::finale() {
   model_->all_delivered();
   log_in_everybody();  // and is pushed nothing
   everybody_leaves();
+  count_up();
   model_->finish(truth());
 }
 

@@ -305,7 +305,11 @@ void SimClient::on_response(std::uint64_t id, const Response& response) {
       model_.answered(session_, pending.token, response);
       break;
     case Request::ACK:
-      is_one_of({0, 11, 12});
+      if (options_.store_fails) {
+        is_one_of({0, 4, 11, 12});
+      } else {
+        is_one_of({0, 11, 12});
+      }
       if (response.code() == 0) {
         model_.answered_ack(session_, pending.timeline, pending.seq);
         acked_[pending.timeline] = std::max(acked_[pending.timeline], pending.seq);

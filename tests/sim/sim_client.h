@@ -28,6 +28,7 @@ struct ClientOptions {
   bool explicit_mode = false;
   bool send_only = false;
   bool without_ids = false;    // every request has id 0: answers come in order
+  bool store_fails = false;    // in its world: memberships may be in doubt for a moment
   bool forges = false;         // fills fields that are the server's to set
   std::size_t window_bytes = 256 * 1024;
   std::size_t frame_bytes_max = 4096;

@@ -28,6 +28,7 @@ SimClient* SimWorld::connect(const Device& device, bool send_only) {
   options.explicit_mode = prng_.chance(50);
   options.send_only = send_only;
   options.without_ids = prng_.chance(15);
+  options.store_fails = weather_.store_failure_permille > 0;
   options.forges = prng_.chance(30);
   options.window_bytes = weather_.window_bytes_min;
   options.frame_bytes_max = config_.max_frame_bytes;

@@ -52,7 +52,7 @@ void SimWorld::draw() {
   weather.spurious_percent = one_of({0u, 0u, 20u});
   weather.client_read_percent = one_of({3u, 30u, 90u});
   weather.reset_permille = one_of({0u, 0u, 10u, 60u});
-  weather.stall_permille = one_of({0u, 0u, 10u});
+  weather.stall_permille = one_of({0u, 0u, 10u, 30u});
   weather.crash_permille = one_of({0u, 0u, 3u, 10u});
   weather.shutdown_permille = one_of({0u, 0u, 0u, 3u});
   weather.store_failure_permille = one_of({0u, 0u, 8u, 40u});
@@ -68,7 +68,11 @@ void SimWorld::draw() {
   weather.store.no_space_percent = one_of({0u, 0u, 0u, 5u});
 
   const std::size_t ring = one_of<std::size_t>({64, 64, 1024}) * 1024;
-  rings_ = {ring, ring, one_of<std::size_t>({32, 64, 1024}) * 1024};
+  // A record is at most an eighth of its ring: rows are short where the ring is.
+  const std::size_t handoffs = weather.payload_bytes_max < 100    ? 4
+                               : weather.payload_bytes_max < 1000 ? 8
+                                                                  : 16;
+  rings_ = {ring, ring, one_of<std::size_t>({handoffs, handoffs, 64}) * 1024};
 }
 
 std::string SimWorld::shape() const {
@@ -207,9 +211,24 @@ void SimWorld::mishaps() {
   if (permille(weather_.shutdown_permille)) shut_down();
 }
 
+void SimWorld::count_up() {
+  for (const auto& [name, counter] :
+       {std::pair("ring full, requests", Counter::kRingFullRequests),
+        std::pair("ring full, deliveries", Counter::kRingFullDeliveries),
+        std::pair("ring full, handoffs", Counter::kRingFullHandoffs),
+        std::pair("group rows held back", Counter::kHandoffsDropped),
+        std::pair("rows refused", Counter::kRowsRefused),
+        std::pair("catch-up entered", Counter::kCatchupEntered),
+        std::pair("short sends", Counter::kShortSends),
+        std::pair("parked", Counter::kParked)}) {
+    tally_[name] += server_->count(counter);
+  }
+}
+
 void SimWorld::crash(bool power) {
   trace(power ? "power cut" : "kill");
   ++tally_[power ? "power cuts" : "kills"];
+  count_up();
   server_.reset();
   for (Client& client : clients_) client.client->server_died();
   bury_the_dead();
@@ -222,8 +241,8 @@ void SimWorld::crash(bool power) {
 // SIGTERM: what was accepted is answered, everybody is told.
 void SimWorld::shut_down() {
   trace("SIGTERM");
-  ++tally_["shutdowns"];
   if (store_.failures() > 0) return;  // a failed store is restarted by crash()
+  ++tally_["shutdowns"];
   store_.set_faults({});
   server_->begin_shutdown(now_);
   stalled_thread_ = SIZE_MAX;
@@ -236,6 +255,7 @@ void SimWorld::shut_down() {
     for (Client& client : clients_) client.client->read();
   }
   expect(server_->empty(), "SIGTERM: sessions, connections or blocks are left over");
+  count_up();
   server_.reset();
   for (Client& client : clients_) client.client->server_died();
   bury_the_dead();

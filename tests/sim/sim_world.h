@@ -81,6 +81,7 @@ class SimWorld {
   void crash(bool power);
   void shut_down();
   void note_failures();
+  void count_up();
   void took(std::size_t gateway);
   void settle(const char* what, int rounds_min = 0);
   void finale();
