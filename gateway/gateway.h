@@ -181,6 +181,7 @@ class Gateway {
 
   // notices.cc
   void rows_taken(Connection& connection, std::uint32_t rows);
+  void report_taken(Connection& connection);
   void refuse_rows(Connection& connection);
   void check_drained(Connection& connection);
   void tell_ended(Connection& connection);

@@ -78,6 +78,9 @@ void run_gateway(Gateway& gateway, Io& io, Wakeup& wakeup, std::span<Wakeup* con
     gateway.on_tick(now);
     io.set_accepting(gateway.accepting());
     submitted = !gateway.requests().empty();
+    // First the rings, then the kernel: a client that saw its connection end and comes back, on
+    // another gateway too, finds the end known to its worker.
+    gateway.publish();
     io.submit(gateway.requests());
 
     for (std::uint64_t woken = gateway.end_turn(); woken != 0; woken &= woken - 1) {

@@ -1,6 +1,8 @@
 // What a gateway tells the worker of a session about the rows it pushed: SessionRecords.
 //
-//   kTaken     half a window was taken, or the queue ran empty; at most once per turn
+//   kTaken     half a window was taken, or the queue ran empty, or rows that were taken went
+//              unreported for kTakenReportMs: the cursor of a client that reads no more must not
+//              wait for it; at most once per turn
 //   kRefused   rows from an ordinal on found no room
 //   kDrained   there is room again; follows each kRefused once
 //   kEnded     the connection is gone, with the final ordinal; the last record of the connection
@@ -22,8 +24,16 @@ void Gateway::rows_taken(Connection& connection, std::uint32_t rows) {
   if (connection.unreported_rows == 0 || connection.ended_told) return;
   if (connection.queue.empty() || connection.unreported_rows >= config_.push_window / 2) {
     connection.owes_taken = true;
-    send_notices(connection);
+    return send_notices(connection);
   }
+  set_deadline(connection, kTakenReportMs);
+}
+
+// Rows were taken a while ago and neither more of them nor an empty queue reported them.
+void Gateway::report_taken(Connection& connection) {
+  if (connection.unreported_rows == 0 || connection.ended_told || connection.owes_taken) return;
+  connection.owes_taken = true;
+  send_notices(connection);
 }
 
 void Gateway::refuse_rows(Connection& connection) {

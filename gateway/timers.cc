@@ -47,6 +47,7 @@ void Gateway::on_deadline(Connection& connection) {
   if (!connection.deadline_set) return;
   if (static_cast<std::int32_t>(now_ms() - connection.deadline_ms) < 0) return;
   connection.deadline_set = false;
+  report_taken(connection);
   const std::uint32_t since_ms = now_ms() - connection.progress_ms;
   // Calls `expired` if `limit_ms` passed since the last progress, else looks again then.
   const auto after = [&](std::int64_t limit_ms, auto expired) {

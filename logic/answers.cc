@@ -19,7 +19,7 @@ std::string_view usual_reason(Code code) {
     case Code::kAlreadyExists: return "That exists already.";
     case Code::kOffline: return "The user is not online.";
     case Code::kQueueFull: return "The limit is reached.";
-    case Code::kTooLarge: return "The message is too large.";
+    case Code::kTooLarge: return "It is longer than a frame may be.";
     case Code::kRateLimited: return "Too many requests.";
     case Code::kOverloaded: return "The server is overloaded; try again.";
     case Code::kUnavailable: return "The store cannot write now; nothing was kept, try again.";

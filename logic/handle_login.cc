@@ -157,7 +157,7 @@ void Worker::finish_login(Load* load) {
         }
         most_advanced = std::max(most_advanced, cursor.row.seq);
       }
-      return most_advanced;
+      return std::max(most_advanced, live_cursor(user, timeline));
     };
 
     bool known_device = false;

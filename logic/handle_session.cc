@@ -145,6 +145,17 @@ void Worker::mark_dirty(Session& session, Feed& feed) {
   dirty_sessions_.push_back(session.connection);
 }
 
+// The highest cursor among the user's sessions, whatever the store has heard of it; 0: none.
+std::uint64_t Worker::live_cursor(const User& user, std::uint64_t timeline) const {
+  std::uint64_t cursor = 0;
+  for (const Session* session : user.sessions) {
+    for (const Feed& feed : session->feeds) {
+      if (feed.in_use && feed.timeline.id == timeline) cursor = std::max(cursor, feed.passed());
+    }
+  }
+  return cursor;
+}
+
 // The highest cursor among the device's sessions: an older one may be flushed after a newer one.
 std::uint64_t Worker::device_cursor(const Session& session, std::uint64_t timeline) const {
   std::uint64_t cursor = 0;

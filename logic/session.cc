@@ -30,6 +30,15 @@ void Feed::absorb_skips() {
   skips.erase(skips.begin(), skips.begin() + static_cast<std::ptrdiff_t>(passed));
 }
 
+std::uint64_t Feed::passed() const noexcept {
+  std::uint64_t seq = acked;
+  for (const SeqRange& range : skips) {
+    if (range.low > seq + 1) break;
+    seq = std::max(seq, range.high);
+  }
+  return seq;
+}
+
 void Feed::acknowledge(std::uint64_t seq) {
   IMS_ASSERT(seq > acked && seq <= handed);
   std::uint64_t skipped = 0;

@@ -57,6 +57,8 @@ struct Feed {
   void advance(std::uint64_t seq);
   // The cursor passes skipped rows once all before them is acknowledged.
   void absorb_skips();
+  // Where the cursor stands once absorb_skips() was called.
+  std::uint64_t passed() const noexcept;
   // Forgets everything above `seq` (>= acked): it was not pushed after all.
   void rewind(std::uint64_t seq, std::uint32_t pushed_above);
 };

@@ -215,6 +215,7 @@ class Worker {
   void on_drained(Session& session);
   void on_ended(const SessionRecord& record);
   void end_session(Session& session);
+  std::uint64_t live_cursor(const User& user, std::uint64_t timeline) const;
   void mark_dirty(Session& session, Feed& feed);
   void flush_cursors(Session& session);
   std::uint64_t device_cursor(const Session& session, std::uint64_t timeline) const;

@@ -137,6 +137,8 @@ inline constexpr std::size_t kParkedBytesPerWorkerMax = 16 * kMiB;
 inline constexpr std::uint32_t kReadsInFlightPerWorkerMax = 1024;  // the reader's queue
 inline constexpr std::uint32_t kExchangeTimeoutMs = 5000;  // then UNAVAILABLE; reservations end
 inline constexpr std::uint32_t kAutoCursorFlushMs = 1000;  // AUTO cursors are durable within this
+inline constexpr std::uint32_t kTakenReportMs = 300;  // rows taken are known to their worker
+static_assert(kTakenReportMs + kAutoCursorFlushMs / 2 < kAutoCursorFlushMs);
 inline constexpr std::uint32_t kTokenExpiryCheckMs = 5000;
 
 // ---- commits (DESIGN.md sections 5 and 6) ----

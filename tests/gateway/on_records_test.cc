@@ -125,6 +125,29 @@ TEST_CASE("Taken: with a queue that does not run empty, every half window") {
   CHECK(reports <= 8);
 }
 
+TEST_CASE("Taken: within kTakenReportMs although the client reads no more") {
+  GatewayFixture world;
+  const auto session = world.log_in("alice");
+  push_rows(world, session, 1, 1, 100);
+  world.turns(2);
+  const std::size_t frame_bytes = world.inbox(session.client).size();
+  world.all_records();
+  world.io.set_window(session.client, frame_bytes * 7 / 2);
+  push_rows(world, session, 2, 11, 100);
+  world.turns(2);
+  CHECK(world.all_records().empty());  // neither half a window nor an empty queue
+  world.pass(kTakenReportMs - 100);
+  CHECK(world.all_records().empty());
+  world.pass(300);
+  const auto taken = world.all_records();
+  REQUIRE(taken.size() == 1);
+  CHECK(taken[0].kind == RecordKind::kTaken);
+  CHECK(taken[0].session.ordinal >= 2);
+  CHECK(taken[0].session.ordinal < 11);
+  world.pass(2'000);
+  CHECK(world.all_records().empty());  // nothing new to say
+}
+
 TEST_CASE("a short send that cuts a row does not count it") {
   GatewayFixture world;
   const auto session = world.log_in("alice");

@@ -351,6 +351,21 @@ class Cursors(case.Case):
         self.expect_pushed_seqs("newer", [7, 8], newer)
 
 
+    def test_acked_seq_of_a_replacing_login_is_where_pushes_go_on(self):
+        sender = self.login(case.fresh("sam"))
+        for round_ in range(12):
+            user, ack = case.fresh("rob"), (codes.AUTO, codes.EXPLICIT)[round_ % 2]
+            older = self.login(user, "phone", ack=ack)
+            self.store(sender, 30, to=user)
+            if ack == codes.EXPLICIT:
+                older.send_raw(older.request_frame(codes.ACK, self.messages.AckRequest(seq=7)))
+            newer = self.login(user, "phone", ack=ack)
+            acked = newer.conack.acked_seq
+            self.store(sender, 1, to=user)
+            self.expect("pushed", list(range(acked + 1, 32)),
+                        [push.seq for push in newer.wait_pushes(31 - acked)])
+
+
 class SendOnly(case.Case):
     shared = shared_server
 
@@ -651,6 +666,21 @@ class Restart(case.Case):
         self.server.start()
         self.expect("acked_seq", 20, self.login(user, ack=codes.AUTO).conack.acked_seq)
 
+    def test_auto_cursor_of_a_client_that_stopped_reading(self):
+        user = "rob"
+        sender = self.login("sam")
+        receiver = self.login(user, ack=codes.AUTO,
+                              client=self.connect(receive_buffer=4096, timeout=30))
+        for _ in range(4):  # more than the sockets hold, less than half a window of rows
+            self.store(sender, 25, to=user, stem="x" * 6_000)
+        time.sleep(2)
+        self.server.kill()
+        self.server.start()
+        receiver.close()
+        acked = self.login(user, ack=codes.AUTO).conack.acked_seq
+        self.assertGreater(acked, 0, "rows that the kernel took 2 s before the kill")
+        self.assertLess(acked, 100)
+
     def test_workers_may_change(self):
         if self.server.placement == "fused":
             counts = [(1, 1), (3, 3), (2, 2)]
@@ -712,6 +742,15 @@ class ShortLived(case.Case):
                     (receiver.conack.inbox_seq, receiver.conack.first_seq))
         self.store(sender, 1, to=user)
         self.expect_pushed_seqs("seqs go on", [6], receiver)
+
+    def test_first_seq_of_a_login_that_nobody_synced_before(self):
+        sender, user = self.login(case.fresh("sam")), case.fresh("rob")
+        self.make_users(user)
+        self.store(sender, 5, to=user)
+        time.sleep(4.2)
+        conack = self.login(user).conack
+        self.expect("inbox_seq, acked_seq, first_seq", (5, 5, 6),
+                    (conack.inbox_seq, conack.acked_seq, conack.first_seq))
 
     def test_full_timeline(self):
         sender, user = self.login(case.fresh("sam")), case.fresh("rob")

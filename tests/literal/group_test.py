@@ -472,6 +472,19 @@ class Timeline(GroupCase):
         self.expect_pushes("another device starts behind the JOIN",
                            [(5, "five")], self.login(joiner.user, "new"))
 
+    def test_create_and_message_in_one_segment(self):
+        owner, member = self.login(case.fresh("own")), self.login(case.fresh("mem"))
+        for _ in range(20):
+            group = case.fresh("club")
+            request = self.messages.GroupRequest(op=CREATE, group=group, users=[member.user])
+            message = self.message(group=group, payload=b"x")
+            owner.send_raw(owner.request_frame(codes.GROUP, request, id=901)
+                           + owner.request_frame(codes.MESSAGE, message, True, id=902))
+            self.expect_code("CREATE", OK, owner.wait_response(901))
+            response = owner.wait_response(902)
+            self.expect("code, seq", (OK, 2), (response.code, response.seq))
+            self.expect("pushed", [1, 2], [push.seq for push in member.wait_pushes(2)])
+
     def test_kicked_sees_up_to_its_event(self):
         owner, member = self.login(case.fresh("own")), self.login(case.fresh("mem"))
         group = self.create(owner, member)

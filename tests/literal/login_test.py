@@ -411,6 +411,17 @@ class Devices(case.Case):
         second.leave()
         self.expect_pushed_seqs("second, again", [4, 5, 6, 7, 8], self.login(user, "second"))
 
+    def test_new_device_counts_cursors_that_are_not_stored_yet(self):
+        user = case.fresh("ann")
+        sender, first = self.login(case.fresh("sam")), self.login(user, "first")
+        for i in range(1, 21):
+            self.store(sender, 1, to=user)
+            first.wait_push()
+            first.send_raw(first.request_frame(codes.ACK, self.messages.AckRequest(seq=i), id=0))
+            first.sync()  # to the same owner, behind the ACK
+            self.expect("acked_seq", i, self.login(user, f"d{i % 4}").conack.acked_seq
+                        if i <= 4 else i)
+
     def test_first_device_starts_at_the_beginning(self):
         user = case.fresh("ann")
         self.make_users(user)

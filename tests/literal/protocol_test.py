@@ -705,6 +705,24 @@ class SmallLimits(case.Case):
         self.assertGreater(pages, 4, "40 rows of 900 bytes cannot fit 4 frames of 8,192")
         self.assertLessEqual(reader.frame_bytes_max, 8192)
 
+    def test_events_of_many_users_stay_below_max_frame_bytes(self):
+        users = [case.fresh("member-with-a-long-name-" + "x" * 24) for _ in range(138)]
+        self.make_users(*users)
+        owner, group = self.login(case.fresh("own")), case.fresh("club")
+        request = self.messages.GroupRequest(op=codes.CREATE, group=group, users=users)
+        frame = owner.request_frame(codes.GROUP, request, id=1)
+        self.assertLess(len(frame), 8192 + 3)
+        self.assertGreater(len(frame), 8192 - 1000, "the test wants a frame that is nearly full")
+        owner.send_raw(frame)
+        self.expect_code("CREATE", codes.OK, owner.wait_response(1))
+        response, page = owner.sync(group)
+        self.expect_code("SYNC", codes.OK, response)
+        self.expect("users of the event", sorted(users), sorted(page.group_events[0].users))
+        member = self.login(users[0])
+        self.expect("pushed", sorted(users), sorted(member.wait_push().body.users))
+        for client in (owner, member):
+            self.assertLessEqual(client.frame_bytes_max, 8192)
+
 
 if __name__ == "__main__":
     case.main()
