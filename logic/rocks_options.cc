@@ -2,7 +2,6 @@
 // db/db_impl/db_impl_write.cc).
 #include "logic/rocks_options.h"
 
-#include <rocksdb/cache.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/slice_transform.h>
@@ -27,7 +26,8 @@ constexpr std::uint64_t kHourSeconds = 3'600;
 
 }  // namespace
 
-RocksOptions::RocksOptions(const StoreOptions& options, std::shared_ptr<RocksListener> listener) {
+RocksOptions::RocksOptions(const StoreOptions& options, std::shared_ptr<RocksListener> listener)
+    : cache_(rocksdb::NewLRUCache(options.block_cache_bytes)) {
   set_database(options, std::move(listener));
   set_tables(options);
 }
@@ -67,14 +67,14 @@ void RocksOptions::set_database(const StoreOptions& options,
 
   database.max_background_jobs = 2;
   database.max_open_files = options.open_files_max;
-  database.write_buffer_manager =
-      std::make_shared<rocksdb::WriteBufferManager>(options.write_buffer_bytes);
+  // Write buffers are charged to the cache: one bound for all memory of the store.
+  database.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(
+      std::min(options.write_buffer_bytes, options.block_cache_bytes / 2), cache_);
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
 }
 
 void RocksOptions::set_tables(const StoreOptions& options) {
-  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   const char* const names[kTableCount] = {"default", "rows", "cursors", "dedupe"};
   for (int at = 0; at < kTableCount; ++at) {
     const Table table = static_cast<Table>(at);
@@ -87,7 +87,7 @@ void RocksOptions::set_tables(const StoreOptions& options) {
     family.level_compaction_dynamic_level_bytes = true;
 
     rocksdb::BlockBasedTableOptions blocks;
-    blocks.block_cache = cache;
+    blocks.block_cache = cache_;
     blocks.cache_index_and_filter_blocks = true;  // else their memory has no bound
     blocks.pin_l0_filter_and_index_blocks_in_cache = true;
     blocks.format_version = 5;

@@ -3,6 +3,7 @@
 // Ownership  The filters and caches live as long as the database; StoreOptions' pointers longer.
 #pragma once
 
+#include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 
 #include <memory>
@@ -25,6 +26,7 @@ struct RocksOptions {
   void set_database(const StoreOptions& options, std::shared_ptr<RocksListener> listener);
   void set_tables(const StoreOptions& options);
 
+  std::shared_ptr<rocksdb::Cache> cache_;  // blocks, indexes, filters and write buffers
   std::vector<std::unique_ptr<RocksRetention>> filters_;
 };
 

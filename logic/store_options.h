@@ -15,8 +15,8 @@ namespace ims::logic {
 class RetentionClock;
 
 struct StoreOptions {
-  std::uint64_t block_cache_bytes = 128 * kMiB;
-  std::uint64_t write_buffer_bytes = 64 * kMiB;   // all tables' rows that are not in files yet
+  std::uint64_t block_cache_bytes = 128 * kMiB;   // blocks, indexes, filters, write buffers
+  std::uint64_t write_buffer_bytes = 64 * kMiB;   // rows not in files yet; at most half of that
   std::uint64_t store_reserve_bytes = 256 * kMiB;  // free space below which has_space() is false
   // A file that only takes up room: given up where the disk is full at start, so that recovery and
   // the boot counter find space. 0: none.

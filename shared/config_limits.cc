@@ -70,8 +70,7 @@ std::string describe_limits(const Config& config) {
           {"worker: parked requests", kParkedBytesPerWorkerMax, workers},
           {"worker: batches at the committer", kBatchBytesMax, workers * kBatchesInFlightMax},
           {"worker: dedupe entries", kDedupeEntryBytesMax, workers * kDedupeEntriesPerWorkerMax},
-          {"store: block cache (block_cache_bytes)", config.block_cache_bytes, 1},
-          {"store: write buffers (write_buffer_bytes)", config.write_buffer_bytes, 1},
+          {"store: blocks and write buffers (block_cache_bytes)", config.block_cache_bytes, 1},
           {"passwords that wait (password_queue)", kFirstFrameBytesMax, config.password_queue},
           {"thread: counters and histograms", kBlockCells * sizeof(std::uint64_t), threads},
       });

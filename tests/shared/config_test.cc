@@ -357,7 +357,7 @@ TEST_CASE("the printed limits follow the configuration") {
                              cache, "--max-connections=100", "--send-memory-bytes=4MiB"}));
   };
   const std::string text = limits("128MiB");
-  CHECK(text.find("store: block cache (block_cache_bytes)") != std::string::npos);
+  CHECK(text.find("store: blocks and write buffers (block_cache_bytes)") != std::string::npos);
   CHECK(text.find("128.0 MiB") != std::string::npos);
   CHECK(text.find("ceiling") != std::string::npos);
   CHECK(limits("256MiB") != text);
