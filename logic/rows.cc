@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "logic/big_endian.h"
+#include "shared/varint.h"
 
 namespace ims::logic {
 namespace {
@@ -37,6 +38,12 @@ class ValueReader {
     }
     std::string value(left_.substr(0, bytes));
     left_.remove_prefix(bytes);
+    return value;
+  }
+  // A byte of which only the bits of `known` may be set.
+  std::uint8_t flags(std::uint8_t known) {
+    const auto value = number<std::uint8_t>();
+    if ((value & ~known) != 0) ok_ = false;
     return value;
   }
   bool ok() const { return ok_ && left_.empty(); }
@@ -83,6 +90,18 @@ MineRow read_mine(ValueReader& reader) {
   return row;
 }
 
+// Where the payload of a push begins: [08 type] 12 length payload, the type of one byte and absent
+// for MESSAGE, the payload up to the end. 0: `body` is no push.
+std::size_t payload_offset(std::string_view body) noexcept {
+  std::size_t at = body.size() >= 2 && body[0] == 0x08 ? 2 : 0;
+  if (at >= body.size() || body[at] != 0x12) return 0;
+  ++at;
+  const LengthPrefix length = decode_length_prefix(as_bytes(body.substr(at)));
+  if (length.status != VarintStatus::kOk) return 0;
+  at += length.prefix_bytes;
+  return length.value == body.size() - at ? at : 0;
+}
+
 }  // namespace
 
 // ---- timeline rows ------------------------------------------------------------------------------
@@ -101,19 +120,15 @@ std::optional<RowView> decode_row(std::string_view value) {
   row.time_ms = read_number<std::int64_t>(value, 0);
   row.origin_session.value = read_number<std::uint64_t>(value, 8);
   row.sender.value = read_number<std::uint64_t>(value, 16);
-  row.kind = static_cast<RowKind>(value[24]);
+  const auto kind = static_cast<std::uint8_t>(value[24]);
+  if (kind > static_cast<std::uint8_t>(RowKind::kContactEvent)) return std::nullopt;
+  row.kind = static_cast<RowKind>(kind);
   row.body = value.substr(kRowHeaderBytes);
+  if (payload_offset(row.body) == 0) return std::nullopt;
   return row;
 }
 
-std::string_view RowView::message() const noexcept {
-  // body = [08 type] 12 length payload; type is one byte and absent for MESSAGE.
-  std::size_t at = 0;
-  if (body[at] == 0x08) at += 2;
-  ++at;
-  while (static_cast<unsigned char>(body[at]) >= 0x80) ++at;
-  return body.substr(at + 1);
-}
+std::string_view RowView::message() const noexcept { return body.substr(payload_offset(body)); }
 
 // ---- users and groups ---------------------------------------------------------------------------
 
@@ -132,7 +147,7 @@ std::optional<UserRow> decode_user(std::string_view value) {
   row.id.value = reader.number<std::uint64_t>();
   row.inbox = read_timeline(reader);
   row.last_seen_ms = reader.number<std::int64_t>();
-  row.removed = reader.number<std::uint8_t>() != 0;
+  row.removed = reader.flags(1) != 0;
   if (!reader.ok()) return std::nullopt;
   return row;
 }
@@ -153,7 +168,7 @@ std::optional<GroupRow> decode_group(std::string_view value) {
   row.id.value = reader.number<std::uint64_t>();
   row.timeline = read_timeline(reader);
   row.member_count = reader.number<std::uint32_t>();
-  const auto flags = reader.number<std::uint8_t>();
+  const auto flags = reader.flags(3);
   row.open = (flags & 1) != 0;
   row.dismissed = (flags & 2) != 0;
   row.name = reader.text();
@@ -176,7 +191,7 @@ std::optional<MemberRow> decode_member(std::string_view value) {
   MemberRow row;
   const auto role = reader.number<std::uint8_t>();
   row.role = static_cast<Role>(role);
-  row.muted = reader.number<std::uint8_t>() != 0;
+  row.muted = reader.flags(1) != 0;
   row.join_seq = reader.number<std::uint64_t>();
   if (!reader.ok() || !valid_role(role)) return std::nullopt;
   return row;

@@ -29,7 +29,7 @@ struct RowView {
   RowKind kind{};
   std::string_view body;  // the push: a serialized Request
 
-  // The Request's payload: the serialized Message, GroupEvent or ContactEvent.
+  // The Request's payload, up to its end: the serialized Message, GroupEvent or ContactEvent.
   std::string_view message() const noexcept;
 };
 
@@ -38,6 +38,7 @@ inline constexpr std::size_t kRowHeaderBytes = 8 + 8 + 8 + 1;
 // Writes a row's fixed part in front of a body that the caller appends.
 void append_row_header(std::string& out, std::int64_t time_ms, SessionId origin_session,
                        UserId sender, RowKind kind);
+// Nothing for a row whose body is no push: a damaged one.
 std::optional<RowView> decode_row(std::string_view value);
 
 // What a timeline is, besides its rows. Part of user and group rows.

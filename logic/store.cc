@@ -15,7 +15,7 @@ StoreBatch::OpHeader StoreBatch::read_header(std::size_t at) const noexcept {
 
 void StoreBatch::append(Table table, Op op, std::string_view key, std::string_view value) {
   char* room = append_space(table, op, key, value.size());
-  std::memcpy(room, value.data(), value.size());
+  if (!value.empty()) std::memcpy(room, value.data(), value.size());  // data() may be null
 }
 
 char* StoreBatch::put_space(Table table, std::string_view key, std::size_t value_bytes) {
@@ -29,7 +29,7 @@ char* StoreBatch::append_space(Table table, Op op, std::string_view key, std::si
   const std::size_t at = bytes_.size();
   bytes_.resize(at + sizeof header + key.size() + value_bytes);
   std::memcpy(bytes_.data() + at, &header, sizeof header);
-  std::memcpy(bytes_.data() + at + sizeof header, key.data(), key.size());
+  if (!key.empty()) std::memcpy(bytes_.data() + at + sizeof header, key.data(), key.size());
   last_value_offset_ = at + sizeof header + key.size();
   ++count_;
   return bytes_.data() + last_value_offset_;

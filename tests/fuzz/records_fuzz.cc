@@ -21,6 +21,10 @@ using ims::RecordKind;
 using ims::test::GatewayFixture;
 using ims::test::Taken;
 
+bool wants_answer(const Taken& taken) {
+  return (taken.request.header.flags & ims::kFlagNoAnswer) == 0;
+}
+
 void check_request(const Taken& taken) {
   IMS_ASSERT(taken.from == "fuzz");
   IMS_ASSERT(ims::valid_name(taken.target));
@@ -31,6 +35,9 @@ void check_request(const Taken& taken) {
     IMS_ASSERT(taken.request.seq == 0 || taken.request.before_seq == 0);
   }
   if (taken.kind != RecordKind::kSync) IMS_ASSERT(taken.request.before_seq == 0);
+  // An ACK without an id, and nothing else, is never answered.
+  IMS_ASSERT(wants_answer(taken) ==
+             (taken.kind != RecordKind::kAck || taken.request.request_id != 0));
 }
 
 }  // namespace
@@ -63,7 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         case RecordKind::kSync:
         case RecordKind::kGroup:
           check_request(taken);
-          world.respond(taken, ims::Code::kOk, 1);
+          if (wants_answer(taken)) world.respond(taken, ims::Code::kOk, 1);
           break;
         default: break;
       }

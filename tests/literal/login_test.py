@@ -4,6 +4,9 @@
 
 import time
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 import case
 import codes
 import ims_client
@@ -150,6 +153,72 @@ class Tokens(case.Case):
             self.assertNotEqual(0, conack.session)
         self.assertNotEqual(first.conack.session, second.conack.session)
         self.expect("epoch", first.conack.epoch, second.conack.epoch)
+
+
+class EdDsa(case.Case):
+    """Tokens signed by the app's Ed25519 key; the server has the public key alone."""
+
+    shared = shared_server
+    KEY, OTHER = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in (1, 2))
+    APP = "ed"
+
+    def add_key(self, key, kid, check=True):
+        public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return self.server.ctl("app", "add", ORG, self.APP, "--public-key",
+                               tokens.base64url(public), "--kid", kid, check=check)
+
+    def attempt(self, user, token, edition=2):
+        return self.connect(edition).login(ORG, self.APP, user, token)
+
+    def sign(self, key, user, **options):
+        return tokens.sign(key, user, alg="EdDSA", **options)
+
+    def test_keys_come_and_go(self):
+        self.add_key(self.KEY, "first")
+        user = case.fresh("ann")
+        head = {"kid": "first"}
+        for edition in (1, 2):
+            self.expect_code(f"edition {edition}", codes.OK, self.attempt(
+                user, self.sign(self.KEY, user, header=head), edition))
+        self.expect_code("no kid", codes.OK, self.attempt(user, self.sign(self.KEY, user)))
+        good = self.sign(self.KEY, user, header=head)
+        public = self.KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        signed, _, signature = good.rpartition(".")
+        for rule, token in (
+                ("another key", self.sign(self.OTHER, user, header=head)),
+                ("a kid that nobody has", self.sign(self.KEY, user, header={"kid": "second"})),
+                ("another sub", self.sign(self.KEY, user + "x", header=head)),
+                ("expired", self.sign(self.KEY, user, ttl_s=-1, header=head)),
+                ("HS256 with the public key as the secret",
+                 tokens.sign(public, user, header=head)),
+                ("HS256 with the public key's text as the secret",
+                 tokens.sign(tokens.base64url(public), user, header=head)),
+                ("a changed signature", signed + "." + ("B" if signature[0] == "A" else "A") +
+                 signature[1:]),
+                ("no signature", signed + ".")):
+            with self.subTest(rule=rule):
+                self.expect_code(rule, codes.UNAUTHENTICATED, self.attempt(user, token))
+
+        # Rotation: both keys work, then the new one alone.
+        self.add_key(self.OTHER, "second")
+        renewed = self.sign(self.OTHER, user, header={"kid": "second"})
+        self.expect_code("the old key, beside a new one", codes.OK, self.attempt(user, good))
+        self.expect_code("the new key", codes.OK, self.attempt(user, renewed))
+        self.server.ctl("app", "remove", ORG, self.APP, "--kid", "first")
+        self.expect_code("the old key, removed", codes.UNAUTHENTICATED, self.attempt(user, good))
+        self.expect_code("the new key, alone", codes.OK, self.attempt(user, renewed))
+        self.assertIn("EdDSA:second", self.server.ctl("app", "list").stdout)
+
+    def test_public_keys_that_are_none(self):
+        for rule, text in (("31 bytes", tokens.base64url(bytes(31))),
+                           ("33 bytes", tokens.base64url(bytes(33))), ("padded", "A" * 43 + "="),
+                           ("no base64url", "+" * 43)):
+            with self.subTest(rule=rule):
+                done = self.server.ctl("app", "add", ORG, self.APP + "-none", "--public-key",
+                                       text, check=False)
+                self.assertNotEqual(0, done.returncode, f"{rule}: expected a refusal")
+                self.assertTrue(done.stderr.strip(), f"{rule}: expected a sentence")
+        self.assertNotIn(self.APP + "-none", self.server.ctl("app", "list").stdout)
 
 
 class Passwords(case.Case):

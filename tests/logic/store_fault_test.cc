@@ -40,7 +40,7 @@ TEST_CASE("rocks: EIO at any append or sync: kIoError for ever, nothing acknowle
   for (const auto op : {FaultFiles::Op::kAppend, FaultFiles::Op::kSync}) {
     for (std::uint64_t nth = 1;; ++nth) {
       INFO("op: " << static_cast<int>(op) << " nth: " << nth);
-      const TempDir directory;
+      const TempDir directory(TempDir::Place::kInMemory);
       FaultFiles files;
       StoreOracle oracle(kValueBytes);
       bool fired = false;
@@ -84,7 +84,7 @@ enum class Ending { kCrash, kResume, kCrashInResume };
 // end.
 bool fill_disk_at(std::uint64_t nth, Ending ending, int& failed_writes) {
   INFO("nth: " << nth << " ending: " << static_cast<int>(ending));
-  const TempDir directory;
+  const TempDir directory(TempDir::Place::kInMemory);
   FaultFiles files;
   StoreOracle oracle(kValueBytes);
   bool fired = false;
@@ -169,7 +169,7 @@ TEST_CASE("rocks: a power cut takes nothing that was synced, and only a tail of 
   for (std::uint64_t seed = 1; seed <= 30; ++seed) {
     const bool sync = seed % 2 == 0;
     INFO("seed: " << seed);
-    const TempDir directory;
+    const TempDir directory(TempDir::Place::kInMemory);
     FaultFiles files;
     StoreOracle oracle(kValueBytes);
     {
@@ -177,7 +177,9 @@ TEST_CASE("rocks: a power cut takes nothing that was synced, and only a tail of 
       for (std::uint64_t at = 0; at < 5 + seed; ++at) {
         REQUIRE(oracle.write_next(store, "tag", sync) == StoreStatus::kOk);
       }
-      files.arm({.op = FaultFiles::Op::kSync, .nth = 1, .stays = true});  // no sync while closing
+      // No sync while closing. The background's go on: RocksDB 7.8 aborts the process where a log
+      // whose sync failed in a flush is synced again.
+      files.arm({.op = FaultFiles::Op::kSync, .nth = 1, .stays = true, .caller_only = true});
     }
     files.arm({});
     files.lose_power(seed);
@@ -213,7 +215,7 @@ TEST_CASE("rocks: durable commits that recovery does not find are refused unless
   FaultFiles files;
   for (const bool flips : {false, true}) {
     INFO("a flipped bit, or a cut: " << flips);
-    const TempDir directory;
+    const TempDir directory(TempDir::Place::kInMemory);
     StoreOracle oracle(100);
     {
       RocksStore store(directory.path(), fault_options(files));

@@ -97,7 +97,7 @@ TEST_CASE("full disk: filled and freed again and again: alive, nothing lost, res
   CHECK(Ballast(path, 6 * kMiB).present());
   std::uint32_t boot = 1;
 
-  for (int cycle = 0; cycle < 6; ++cycle) {
+  for (int cycle = 0; cycle < 4; ++cycle) {
     INFO("cycle: " << cycle);
     for (int at = 0; at < 40; ++at) REQUIRE(writer.write(*store) == StoreStatus::kOk);
     std::this_thread::sleep_for(1100ms);

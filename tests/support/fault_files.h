@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 
 namespace ims::testing {
 
@@ -30,6 +31,7 @@ class FaultFiles {
     Error error = Error::kIo;
     bool stays = false;     // every later one fails too, until armed again
     bool tears = false;     // half of the failed append reaches the file
+    bool caller_only = false;  // only what the arming thread does fails, not RocksDB's background
   };
 
   FaultFiles();
@@ -61,6 +63,7 @@ class FaultFiles {
 
   mutable std::mutex mutex_;
   Fault fault_;
+  std::thread::id armed_by_;
   std::uint64_t count_ = 0;
   bool fired_ = false;
   std::map<std::string, File> files_;
