@@ -149,6 +149,8 @@ void Server::Parts::make_gateways() {
   }
   const std::uint32_t slots = connections_per_gateway(config, uring, nofile);
   address = config.listen;
+  std::vector<ByteRing*> all_requests;
+  for (const auto& row : requests) all_requests.insert(all_requests.end(), row.begin(), row.end());
   for (std::uint32_t i = 0; i < config.gateways; ++i) {
     GatewayThread& thread = gateways[i];
     thread.counters = block("gw" + std::to_string(i));
@@ -180,7 +182,8 @@ void Server::Parts::make_gateways() {
         .counters = *thread.counters,
         .prng_seed = identity.seed ^ (now.ticks * 0x9e3779b97f4a7c15ull) ^ (i + 1),
         .slots_max = slots,
-        .now = now});
+        .now = now,
+        .all_requests = all_requests});
   }
   CounterBlock& info = *gateways[0].counters;
   info.set(uring ? Counter::kInfoIoUring : Counter::kInfoIoEpoll, 1);

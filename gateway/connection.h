@@ -140,8 +140,15 @@ struct Connection {
   // User, then device; or, where they are longer, the address of a block that holds them.
   char names_inline[kNamesInlineBytes] = {};
 
-  std::string_view user_name() const noexcept { return {names(), user_bytes}; }
-  std::string_view device_name() const noexcept { return {names() + user_bytes, device_bytes}; }
+  // User, then device.
+  std::string_view names() const noexcept {
+    return {names_in_block ? reinterpret_cast<const char*>(names_block()->data()) : names_inline,
+            std::size_t{user_bytes} + device_bytes};
+  }
+  std::string_view user_name() const noexcept { return {names().data(), user_bytes}; }
+  std::string_view device_name() const noexcept {
+    return {names().data() + user_bytes, device_bytes};
+  }
   Outer outer() const noexcept { return {edition, version}; }
   bool takes_frames() const noexcept { return state >= State::kOpen && state <= State::kOnline; }
 
@@ -153,9 +160,6 @@ struct Connection {
     Block* block = nullptr;
     std::memcpy(&block, names_inline, sizeof block);
     return block;
-  }
-  const char* names() const noexcept {
-    return names_in_block ? reinterpret_cast<const char*>(names_block()->data()) : names_inline;
   }
 };
 

@@ -39,7 +39,11 @@ void Gateway::answer_login(Connection& connection, std::uint64_t id, const ConAc
 
 // Room for one frame of exactly `bytes`; owed() completes it.
 std::byte* Gateway::owe(Connection& connection, std::size_t bytes) {
-  return connection.queue.room(pool_, bytes, connection.send_in_flight);
+  std::uint64_t moved_bytes = 0;
+  std::byte* const room =
+      connection.queue.room(pool_, bytes, connection.send_in_flight, moved_bytes);
+  if (moved_bytes != 0) counters_.add(Counter::kPayloadBytesCopied, moved_bytes);
+  return room;
 }
 
 void Gateway::owed(Connection& connection, std::size_t bytes, bool row, bool fanout) {

@@ -26,6 +26,11 @@ Gateway::Gateway(const GatewayParts& parts)
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     workers_[i].requests = parts.requests[i];
     workers_[i].deliveries = parts.deliveries[i];
+    for (std::size_t at = i; at < parts.all_requests.size(); at += workers_.size()) {
+      workers_[i].all_requests.push_back(parts.all_requests[at]);
+    }
+    if (parts.all_requests.empty()) workers_[i].all_requests.push_back(parts.requests[i]);
+    IMS_ASSERT(index_ < workers_[i].all_requests.size());
   }
   requests_.reserve(kCompletionsPerTurnMax);
 }
@@ -57,6 +62,10 @@ std::uint64_t Gateway::end_turn() noexcept {
   counters_.set(Counter::kCarryBytes, carry_pool_.used_bytes());
   counters_.set(Counter::kSendQueueBytes, queue_bytes_);
   return published;
+}
+
+void Gateway::leave() noexcept {
+  for (Worker& worker : workers_) worker.deliveries->abandon();
 }
 
 bool Gateway::has_work() const noexcept {

@@ -12,7 +12,7 @@
 //   take_frames.cc     bytes -> frames, carry, holds    notices.cc   kTaken, kRefused, kDrained ...
 //   take_login.cc      the first frame                  timers.cc    deadlines, keepalive, shutdown
 //   take_request.cc    requests -> records              flush.cc     owed bytes -> sends
-//   on_records.cc      records -> owed bytes
+//   on_records.cc      records -> owed bytes             on_relay.cc  relayed messages
 //
 // Threads   One. The rings, the counters and `config` outlive it.
 // Limits    Every queue in here has one entry per connection; bytes are bounded by send_queue_bytes
@@ -39,6 +39,7 @@
 #include "shared/encode.h"
 #include "shared/prng.h"
 #include "shared/records.h"
+#include "shared/relay_frame.h"
 #include "shared/route.h"
 
 namespace ims::gateway {
@@ -54,6 +55,9 @@ struct GatewayParts {
   std::uint64_t prng_seed = 0;
   std::uint32_t slots_max = 0;             // connections_per_gateway()
   Now now;
+  // Every gateway's, where there are several: by gateway, and in it by worker. For what is relayed
+  // from their clients (RelayRecord).
+  std::span<ByteRing* const> all_requests = {};
 };
 
 class Gateway {
@@ -75,6 +79,8 @@ class Gateway {
   std::uint64_t end_turn() noexcept;
   // The same for records so far: before a worker's turn on this thread (fused placement).
   std::uint64_t publish() noexcept;
+  // After the last turn: workers wait for nothing in here any more.
+  void leave() noexcept;
 
   // ---- between turns ----
 
@@ -99,6 +105,7 @@ class Gateway {
   struct Worker {
     ByteRing* requests = nullptr;
     ByteRing* deliveries = nullptr;
+    std::vector<const ByteRing*> all_requests;  // to it, by gateway
     IdQueue held;                   // connections whose head frame found the ring full
     IdQueue notices;                // connections that owe a SessionRecord
     std::uint32_t next_target = 0;  // of the record in front: a fan-out may take several turns
@@ -148,9 +155,15 @@ class Gateway {
   void on_response(const ResponseRecord& record);
   void on_disconnect(const DisconnectRecord& record);
   bool on_push(Worker& worker, const PushRecord& record);
+  void on_relay(const Worker& worker, const RelayRecord& record);
+  void relay(Connection& connection, const RequestRecord& request, bool fanout);
+  Connection* settle(ConnectionId id, std::uint64_t request_id, std::size_t reserved_bytes,
+                     std::uint64_t stamp);
+  void after_answer(Connection& connection);
   void push_stored(Connection& connection, std::uint64_t ordinal, ByteView head, ByteView body,
                    bool fanout);
   void push_relayed(Connection& connection, ByteView head, ByteView body, bool fanout);
+  bool relayed_fits(const Connection& connection, std::size_t bytes) noexcept;
   void append_push(Connection& connection, ByteView head, ByteView body, bool row, bool fanout);
   bool queue_memory_left(std::size_t bytes) const noexcept {
     return pool_.used_bytes() + bytes <= queue_memory_max_;
@@ -244,6 +257,8 @@ class Gateway {
   std::uint64_t published_ = 0;           // since the last end_turn
   std::uint64_t queue_bytes_ = 0;
   std::uint32_t sample_ = 0;
+  std::size_t copied_bytes_ = 0;          // of the ring that is drained, this turn
+  EncodedTime relay_time_;                // of the last relayed message
 };
 
 }  // namespace ims::gateway

@@ -90,6 +90,7 @@ void run_gateway(Gateway& gateway, Io& io, Wakeup& wakeup, std::span<Wakeup* con
     }
     if (stopping && gateway.drained()) break;
   }
+  gateway.leave();
 }
 
 template <IoBackend Io>

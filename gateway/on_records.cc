@@ -39,20 +39,24 @@ void Gateway::on_records(Now now) {
   for (Worker& worker : workers_) retry_notices(worker);
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     Worker& worker = workers_[(first_worker_ + i) % workers_.size()];
+    const std::uint64_t worker_bit = std::uint64_t{1} << ((first_worker_ + i) % workers_.size());
     std::size_t left_bytes = kRecordBytesPerTurn;
+    copied_bytes_ = 0;
     for (;;) {
       const ByteView record = worker.deliveries->front();
       if (record.empty()) break;
-      if (left_bytes == 0 || !on_record(worker, record)) {
+      if (left_bytes == 0 || copied_bytes_ >= kPushBytesPerTurn || !on_record(worker, record)) {
         records_left_ = true;
         break;
       }
       worker.deliveries->pop(record);
       left_bytes -= std::min(left_bytes, record.size());
     }
+    // It may have found the ring full, or keep requests until relays were read, and sleep.
+    const bool much = worker.deliveries->kept_bytes() >= kRecordBytesPerTurn / 2;
+    const bool some = worker.deliveries->kept_bytes() > 0;
+    if (much || (some && !worker.held.empty())) published_ |= worker_bit;
     worker.deliveries->release();
-    // It may have found the ring full and sleep.
-    if (left_bytes == 0) published_ |= std::uint64_t{1} << ((first_worker_ + i) % workers_.size());
   }
   first_worker_ = (first_worker_ + 1) % static_cast<std::uint32_t>(workers_.size());
   retry_held();
@@ -69,6 +73,9 @@ bool Gateway::on_record(Worker& worker, ByteView record) {
       return true;
     case RecordKind::kPush:
       return on_push(worker, record_as<PushRecord>(record));
+    case RecordKind::kRelay:
+      on_relay(worker, record_as<RelayRecord>(record));
+      return true;
     case RecordKind::kDisconnect:
       on_disconnect(record_as<DisconnectRecord>(record));
       return true;
@@ -134,30 +141,14 @@ void Gateway::on_login_answer(const LoginAnswerRecord& record) {
 }
 
 void Gateway::on_response(const ResponseRecord& record) {
-  Connection* found = table_.find(record.connection);
-  if (found == nullptr || found->state >= State::kShutdown) {
-    counters_.add(Counter::kRecordsStale);
-    return;
-  }
-  Connection& connection = *found;
-  const std::size_t reserved = (record.header.flags & kFlagBigAnswer) != 0 ? big_answer_bytes_
-                                                                           : kSmallAnswerBytes;
-  IMS_ASSERT(connection.inflight > 0 && connection.reserved_bytes >= reserved);
-  --connection.inflight;
-  connection.reserved_bytes -= static_cast<std::uint32_t>(reserved);
-  if (record.request_id == 0) connection.stop_and_wait = false;
-  // Every sixteenth: a histogram costs more than the answer.
-  if ((++sample_ & 15) == 0) counters_.record(Stage::kTotal, now_.ticks - record.stamp);
-
-  // Who is cut off for taking nothing was not waited for: its Disconnect may be queued already.
-  if (connection.state == State::kClosing &&
-      connection.close_reason == CloseReason::kSlowConsumer) {
-    return;
-  }
+  const bool big = (record.header.flags & kFlagBigAnswer) != 0;
+  Connection* connection = settle(record.connection, record.request_id,
+                                  big ? big_answer_bytes_ : kSmallAnswerBytes, record.stamp);
+  if (connection == nullptr) return;
   RecordTail tail(record);
   const std::string_view reason = tail.take_text(record.reason_bytes);
   const ByteView payload = tail.take(record.payload_bytes);
-  respond(connection, record.request_id,
+  respond(*connection, record.request_id,
           {.code = record.code,
            .reason = reason,
            .seq = record.seq,
@@ -165,6 +156,30 @@ void Gateway::on_response(const ResponseRecord& record) {
            .payload = payload,
            .duplicate = (record.header.flags & kFlagDuplicate) != 0,
            .retry_after_ms = record.retry_after_ms});
+  after_answer(*connection);
+}
+
+// A request is answered: its place and its reserve come back. Null: nobody is told.
+Connection* Gateway::settle(ConnectionId id, std::uint64_t request_id, std::size_t reserved_bytes,
+                            std::uint64_t stamp) {
+  Connection* connection = table_.find(id);
+  if (connection == nullptr || connection->state >= State::kShutdown) {
+    counters_.add(Counter::kRecordsStale);
+    return nullptr;
+  }
+  IMS_ASSERT(connection->inflight > 0 && connection->reserved_bytes >= reserved_bytes);
+  --connection->inflight;
+  connection->reserved_bytes -= static_cast<std::uint32_t>(reserved_bytes);
+  if (request_id == 0) connection->stop_and_wait = false;
+  // Every sixteenth: a histogram costs more than the answer.
+  if ((++sample_ & 15) == 0) counters_.record(Stage::kTotal, now_.ticks - stamp);
+  // Who is cut off for taking nothing was not waited for: its Disconnect may be queued already.
+  const bool cut_off = connection->state == State::kClosing &&
+                       connection->close_reason == CloseReason::kSlowConsumer;
+  return cut_off ? nullptr : connection;
+}
+
+void Gateway::after_answer(Connection& connection) {
   if (!connection.takes_frames()) {
     continue_close(connection);
   } else if (connection.hold == Hold::kAnswers) {
@@ -225,6 +240,7 @@ bool Gateway::on_push(Worker& worker, const PushRecord& record) {
     }
     copied_bytes += head.size() + body.size();
   }
+  copied_bytes_ += copied_bytes;
   worker.next_target = 0;
   return true;
 }
@@ -251,19 +267,6 @@ void Gateway::push_stored(Connection& connection, std::uint64_t ordinal, ByteVie
   }
   counters_.add(Counter::kRowsPushed);
   append_push(connection, head, body, true, fanout);
-}
-
-// Half of the queue is for answers and stored rows alone.
-void Gateway::push_relayed(Connection& connection, ByteView head, ByteView body, bool fanout) {
-  const std::size_t bytes = head.size() + body.size();
-  const std::size_t after = connection.queue.bytes() + bytes;
-  if (after > config_.send_queue_bytes / 2 ||
-      after + connection.reserved_bytes > config_.send_queue_bytes || !queue_memory_left(bytes)) {
-    counters_.add(Counter::kRelayedDropped);
-    return;
-  }
-  counters_.add(Counter::kRelayedDelivered);
-  append_push(connection, head, body, false, fanout);
 }
 
 void Gateway::append_push(Connection& connection, ByteView head, ByteView body, bool row,

@@ -12,7 +12,9 @@ namespace {
 constexpr std::size_t kMarkBytes = sizeof(std::uint32_t);
 // An answer beside a push or two: the usual send moves nothing.
 constexpr std::size_t kFirstBlockBytes = BlockPool::kClassBytes[1] - sizeof(Block);
+constexpr std::size_t kMiddleBlockBytes = BlockPool::kClassBytes[2] - sizeof(Block);
 constexpr std::size_t kCoalesceBytesMax = BlockPool::kClassBytes[3] - sizeof(Block);
+static_assert(kCoalesceBytesMax < (1u << 16));  // first_bytes_
 
 std::byte* mark_at(Block& block, std::uint32_t index) noexcept {
   return block.data() + block.capacity - (index + 1) * kMarkBytes;
@@ -31,9 +33,10 @@ void write_mark(Block& block, std::uint32_t end) noexcept {
 
 }  // namespace
 
-std::byte* SendQueue::room(BlockPool& pool, std::size_t bytes, bool send_in_flight) {
+std::byte* SendQueue::room(BlockPool& pool, std::size_t bytes, bool send_in_flight,
+                           std::uint64_t& moved_bytes) {
   if (tail_ == nullptr || tail_->free_bytes() < bytes + kMarkBytes) {
-    grow(pool, bytes + kMarkBytes, send_in_flight);
+    moved_bytes += grow(pool, bytes + kMarkBytes, send_in_flight);
   }
   return tail_->data() + tail_->end;
 }
@@ -47,17 +50,22 @@ void SendQueue::append(std::size_t bytes, bool row) noexcept {
 }
 
 // Room for `bytes` in the tail: a larger copy of a lone block that nobody borrows, else one more.
-void SendQueue::grow(BlockPool& pool, std::size_t bytes, bool send_in_flight) {
+// Returns what was copied.
+std::uint64_t SendQueue::grow(BlockPool& pool, std::size_t bytes, bool send_in_flight) {
   if (tail_ == nullptr) {
-    head_ = tail_ = pool.take(std::max(bytes, kFirstBlockBytes));
-    return;
+    std::size_t usual_bytes = kCoalesceBytesMax;
+    for (const std::size_t smaller : {kMiddleBlockBytes, kFirstBlockBytes}) {
+      if (first_bytes_ <= 2 * smaller) usual_bytes = smaller;
+    }
+    head_ = tail_ = pool.take(std::max(bytes, usual_bytes));
+    return 0;
   }
   const std::uint32_t marks = tail_->marks - tail_->marks_done;
   const std::size_t together = tail_->size() + marks * kMarkBytes + bytes;
   if (tail_ != head_ || send_in_flight || together > kCoalesceBytesMax) {
     tail_->next = pool.take(std::max(bytes, kCoalesceBytesMax));
     tail_ = tail_->next;
-    return;
+    return 0;
   }
   Block* larger = pool.take(together);
   std::memcpy(larger->data(), tail_->data() + tail_->begin, tail_->size());
@@ -67,6 +75,10 @@ void SendQueue::grow(BlockPool& pool, std::size_t bytes, bool send_in_flight) {
   }
   pool.give(tail_);
   head_ = tail_ = larger;
+  if (larger->capacity <= kCoalesceBytesMax) {
+    first_bytes_ = static_cast<std::uint16_t>(larger->capacity);
+  }
+  return larger->end;
 }
 
 std::uint32_t SendQueue::on_taken(BlockPool& pool, std::size_t bytes) noexcept {
@@ -78,8 +90,10 @@ std::uint32_t SendQueue::on_taken(BlockPool& pool, std::size_t bytes) noexcept {
     ++head_->marks_done;
   }
   const std::uint32_t rows = head_->marks_done - before;
-  rows_ -= rows;
+  rows_ = static_cast<std::uint16_t>(rows_ - rows);
   if (head_->begin == head_->end) {
+    // Far too large by now, for some sends in a row: the next one is smaller.
+    if (head_->end < first_bytes_ / 4u) first_bytes_ /= 2;
     Block* next = head_->next;
     pool.give(head_);
     head_ = next;

@@ -5,7 +5,8 @@
 //
 // Frames appended between two sends lie side by side in a block, so that they leave in one send: a
 // small block that overflows moves once to the next class up to 16 KiB; from there on blocks chain.
-// A frame never spans two blocks.
+// A frame never spans two blocks. The first block is as large as the last ones had to become, so
+// that a busy connection's frames move no more.
 //
 // Rows     A stored row leaves a mark, the end of its frame in its block. on_taken() passes marks
 //          only when the kernel took their last byte, so a short send cannot count one row too
@@ -21,13 +22,16 @@
 
 #include "gateway/block_pool.h"
 #include "shared/bytes.h"
+#include "shared/limits.h"
 
 namespace ims::gateway {
 
 class SendQueue {
  public:
-  // Contiguous room for a frame of exactly `bytes`, followed by append().
-  [[nodiscard]] std::byte* room(BlockPool& pool, std::size_t bytes, bool send_in_flight);
+  // Contiguous room for a frame of exactly `bytes`, followed by append(). `moved_bytes` grows by
+  // what had to be copied for it.
+  [[nodiscard]] std::byte* room(BlockPool& pool, std::size_t bytes, bool send_in_flight,
+                                std::uint64_t& moved_bytes);
   // The frame in that room is complete. `row`: it is a stored row.
   void append(std::size_t bytes, bool row) noexcept;
 
@@ -44,12 +48,14 @@ class SendQueue {
   void clear(BlockPool& pool) noexcept;
 
  private:
-  void grow(BlockPool& pool, std::size_t bytes, bool send_in_flight);
+  std::uint64_t grow(BlockPool& pool, std::size_t bytes, bool send_in_flight);
 
   Block* head_ = nullptr;
   Block* tail_ = nullptr;
   std::uint32_t bytes_ = 0;
-  std::uint32_t rows_ = 0;
+  std::uint16_t rows_ = 0;  // of one connection: at most push_window
+  std::uint16_t first_bytes_ = 0;  // what the last blocks had to be; halved by smaller sends
 };
+static_assert(kPushWindowMax < (1u << 16));
 
 }  // namespace ims::gateway

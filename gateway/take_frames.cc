@@ -218,6 +218,7 @@ void Gateway::favour_one() {
 
 void Gateway::keep(Connection& connection, ByteView bytes) {
   if (bytes.empty()) return;
+  counters_.add(Counter::kPayloadBytesCopied, bytes.size());
   Block*& carry = connection.carry;
   if (carry == nullptr) {
     carry = carry_pool_.take(bytes.size());

@@ -201,10 +201,9 @@ bool Gateway::push_request(Connection& connection, RequestRecord& record, std::s
   record.target_bytes = static_cast<std::uint8_t>(target.size());
   record.client_id_bytes = static_cast<std::uint8_t>(client_id.size());
   writer.header(record);
-  writer.append(as_bytes(connection.user_name()));
-  writer.append(as_bytes(connection.device_name()));
-  writer.append(as_bytes(target));
-  writer.append(client_id);
+  writer.append_short(as_bytes(connection.names()));
+  writer.append_short(as_bytes(target));
+  writer.append_short(client_id);
   writer.append(payload);
   writer.commit();
   counters_.add(Counter::kPayloadBytesCopied, payload.size());

@@ -78,6 +78,7 @@ void Gateway::on_deadline(Connection& connection) {
     return after(config_.login_timeout_ms,
                  [&] { begin_close(connection, CloseReason::kLoginTimeout, nullptr); });
   }
+  check_drained(connection);
   if (connection.hold == Hold::kMemory) {
     return after(config_.stall_timeout_ms, [&] {
       const DisconnectFields fields{DisconnectCode::kOverloaded,
@@ -86,7 +87,6 @@ void Gateway::on_deadline(Connection& connection) {
     });
   }
   if (connection.state == State::kOpen) set_deadline(connection, config_.login_timeout_ms);
-  check_drained(connection);
 }
 
 // ---- keepalive ---------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ struct Effect {
 struct Batch : CommitBatch {
   std::vector<Effect> effects;
   std::string arena;
+  std::vector<std::string> erased_outbox;  // keys
   std::vector<Entity*> heads;  // whose user or group row is written when the batch is closed
   std::size_t released = 0;    // effects already released
 };

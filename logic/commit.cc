@@ -114,9 +114,11 @@ bool Worker::take_committed() {
     }
   }
   while (!committed_.empty()) {
-    worked = true;
     Batch* batch = committed_.front();
-    if (!release(*batch, false)) break;
+    const std::size_t released_before = batch->released;
+    const bool whole = release(*batch, false);
+    worked |= whole || batch->released != released_before;
+    if (!whole) break;
     committed_.pop_front();
     finish_batch(batch);
   }
@@ -129,6 +131,7 @@ void Worker::finish_batch(Batch* batch) {
   batch->effects.clear();
   batch->released = 0;
   batch->arena.clear();
+  batch->erased_outbox.clear();
   batch->batch.clear();
   free_batches_.push_back(batch);
 }
@@ -312,6 +315,8 @@ void Worker::fail_batch(Batch& batch, std::vector<Load*>& loads) {
 // What was pending is forgotten: timelines go on from their durable head; groups and memberships
 // are read again. first_seq knowledge stays: rows only ever leave at that end.
 void Worker::drop_pending_state(Batch& batch) {
+  for (std::string& key : batch.erased_outbox) unerased_outbox_.push_back(std::move(key));
+  batch.erased_outbox.clear();
   for (Entity* owner : batch.heads) {
     const bool is_user = owner->kind == NameKind::kUser;
     Timeline& timeline =

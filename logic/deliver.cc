@@ -92,7 +92,8 @@ void Worker::push_row(std::uint64_t seq, std::string_view body, std::uint64_t st
       const std::size_t count = std::min(candidates.size() - at, kPushTargetsMax);
       RecordWriter writer(*ports_.deliveries[gateway],
                           sizeof(PushRecord) + count * sizeof(PushTarget) + body.size());
-      if (!writer.ok()) {
+      // Behind answers that wait for room, a login's above all.
+      if (!waiting_answers_.empty() || !writer.ok()) {
         counters_.add(Counter::kRingFullDeliveries);
         for (std::size_t i = at; i < at + count; ++i) {
           candidates[i].session->feeds[candidates[i].feed].live = false;
@@ -171,6 +172,7 @@ void Worker::enqueue_pump(Session& session) {
 }
 
 void Worker::pump_some() {
+  if (!waiting_answers_.empty()) return;  // nothing may overtake them
   std::size_t sessions = pump_queue_.size();
   for (std::uint32_t pages = 0; pages < kPagesPerTurnMax && sessions > 0; ++pages, --sessions) {
     const ConnectionId connection = pump_queue_.front();
@@ -250,7 +252,7 @@ void Worker::hand_page(Session& session, std::uint32_t feed_index, const Load& p
     }
     RecordWriter writer(*ports_.deliveries[session.connection.gateway()],
                         sizeof(PushRecord) + sizeof(PushTarget) + row->body.size());
-    if (!writer.ok()) {
+    if (!waiting_answers_.empty() || !writer.ok()) {
       counters_.add(Counter::kRingFullDeliveries);
       room = false;
       enqueue_pump(session);

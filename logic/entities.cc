@@ -116,6 +116,15 @@ void Worker::evict() {
   }
 }
 
+void Worker::note_change(User& user) {
+  if (user.reading) user.load_stale = true;
+  if (user.login_busy) user.login_stale = true;
+}
+
+std::int64_t Worker::retention_cutoff_ms() const {
+  return (ports_.clock != nullptr ? ports_.clock->now_ms() : now_.wall_ms) - config_.retention_ms;
+}
+
 std::uint64_t Worker::tenant_hash(TenantId tenant) const {
   const auto it = tenant_hashes_.find(tenant.value);
   return it == tenant_hashes_.end() ? 0 : it->second;

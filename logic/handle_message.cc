@@ -6,15 +6,20 @@
 //   else      relayed to who is online now, seq 0, never stored
 //   checks    dedupe; NOT_FOUND; FORBIDDEN (muted, no member); space; QUEUE_FULL: in this order
 
-#include "logic/message_parts.h"
 #include "logic/worker.h"
 #include "shared/encode.h"
+#include "shared/message_parts.h"
 
 namespace ims::logic {
 namespace {
 
 ByteView bytes_of(const RequestRecord& record) {
   return {reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+}
+
+// Is a relayed message for this session of the recipient?
+bool hears(const Session& session, const RequestRecord& record) {
+  return !session.send_only && !session.closing && session.id != record.session;
 }
 
 }  // namespace
@@ -32,6 +37,10 @@ void Worker::handle_message(const RequestRecord& record) {
   Timeline& timeline =
       to_group ? static_cast<Group&>(target).timeline : static_cast<User&>(target).inbox;
 
+  if (!offline && !to_group) {
+    counters_.add(Counter::kMessagesRelayed);
+    return relay_to_user(record, parts, static_cast<User&>(target));
+  }
   std::string key;
   DedupeRow hash;
   if (offline && !parts.client_id.empty()) {
@@ -50,8 +59,7 @@ void Worker::handle_message(const RequestRecord& record) {
   }
   if (!offline) {
     counters_.add(Counter::kMessagesRelayed);
-    return to_group ? relay_to_group(record, parts, static_cast<Group&>(target))
-                    : relay_to_user(record, parts, static_cast<User&>(target));
+    return relay_to_group(record, parts, static_cast<Group&>(target));
   }
   // From here on nothing parks but a full timeline's search.
   if (timeline.row_count() >= config_.max_timeline_rows) {
@@ -154,18 +162,60 @@ bool Worker::is_duplicate(const RequestRecord& record, Entity& target, const Tim
 // ---- relay --------------------------------------------------------------------------------------
 
 void Worker::relay_to_user(const RequestRecord& record, const MessageParts& parts, User& user) {
-  const Requester to = requester_of(record);
+  const std::int64_t time_ms = now_.wall_ms;
+  // A record that was parked is no longer in its ring.
+  const ByteRing& ring = *ports_.requests[record.connection.gateway()];
+  if (ring.holds(&record) && waiting_answers_.empty()) {
+    return relay_in_place(record, user, ring.offset(&record));
+  }
   bool anyone = false;
   for (Session* session : user.sessions) {
-    if (session->send_only || session->closing || session->id == record.session) continue;
+    if (!hears(*session, record)) continue;
     anyone = true;
     if (!session->answered) continue;  // its login answer goes first; it counts as online
     fan_[session->connection.gateway()].push_back({session, 0});
   }
+  const Requester to = requester_of(record);
   if (!anyone) return refuse(to, Code::kOffline);
-  const std::int64_t time_ms = now_.wall_ms;
   relay(parts.fields(record, 0, time_ms), record.stamp);
   answer(to, Code::kOk, {}, 0, time_ms);
+}
+
+// Every gateway concerned is told where the request is; the last of them also answers it, where it
+// is the sender's own.
+void Worker::relay_in_place(const RequestRecord& record, const User& user, std::uint32_t offset) {
+  RelayRecord relayed;
+  relayed.header.kind = RecordKind::kRelay;
+  relayed.time_ms = now_.wall_ms;
+  relayed.offset = offset;
+  relayed.gateway = record.connection.gateway();
+  std::size_t targets = 0;
+  for (const Session* session : user.sessions) targets += hears(*session, record) ? 1 : 0;
+  if (targets == 0) return refuse(requester_of(record), Code::kOffline);
+  const std::uint8_t fanout = targets > 1 ? kFlagFanout : 0;
+  bool answered = false;
+  for (const Session* session : user.sessions) {
+    if (!hears(*session, record)) continue;
+    --targets;
+    if (!session->answered) continue;  // its login answer goes first; it counts as online
+    const GatewayIndex gateway = session->connection.gateway();
+    RecordWriter writer(*ports_.deliveries[gateway], sizeof relayed);
+    if (!writer.ok()) {
+      counters_.add(Counter::kRelayedDropped);
+      continue;
+    }
+    answered = targets == 0 && gateway == relayed.gateway;
+    relayed.header.flags = static_cast<std::uint8_t>(fanout | (answered ? kFlagAnswer : 0));
+    relayed.target = session->connection;
+    writer.header(relayed);
+    writer.commit();
+    relay_pins_.add();
+  }
+  if (answered) {
+    counters_.add(Counter::kResponseOk);
+  } else {
+    answer(requester_of(record), Code::kOk, {}, 0, relayed.time_ms);
+  }
 }
 
 void Worker::relay_to_group(const RequestRecord& record, const MessageParts& parts, Group& group) {

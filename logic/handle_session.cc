@@ -104,6 +104,7 @@ void Worker::end_session(Session& session) {
             mine.acked > theirs.acked) {
           theirs.advance(mine.acked);
           mark_dirty(*other, theirs);
+          enqueue_pump(*other);  // as after an ACK: its window may have opened
         }
       }
     }

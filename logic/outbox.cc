@@ -78,6 +78,18 @@ void Worker::send_outbox() {
   }
 }
 
+bool Worker::effects_sent(WorkerIndex to) const noexcept {
+  return outbox_[to].sent == outbox_[to].entries.size();
+}
+
+// Something for another worker found no room in its ring, or waits behind what found none.
+bool Worker::handoffs_wait() const noexcept {
+  return !lagging_.empty() || !unsent_subscriptions_.empty() || !unsent_effects_done_.empty() ||
+         std::any_of(outbox_.begin(), outbox_.end(), [](const OutboxLane& lane) {
+           return lane.sent < lane.entries.size();
+         });
+}
+
 void Worker::on_effect_done(const EffectRecord& record) {
   const WorkerIndex from = record.worker;
   OutboxLane& lane = outbox_[from];
@@ -86,9 +98,27 @@ void Worker::on_effect_done(const EffectRecord& record) {
     return;
   }
   if (lane.entries.empty() || lane.entries.front().number != record.number) return;
-  ops().erase(Table::kMeta, outbox_key(lane.entries.front().partition, record.number));
+  erase_outbox(outbox_key(lane.entries.front().partition, record.number));
   lane.entries.pop_front();
   if (lane.sent > 0) --lane.sent;
+}
+
+// Rows leave the store in the order of n: a restart must not find an effect without those that came
+// after it.
+void Worker::erase_outbox(std::string key) {
+  erase_outbox_again();
+  ops().erase(Table::kMeta, key);
+  open_->erased_outbox.push_back(std::move(key));
+}
+
+// Those whose batch failed.
+void Worker::erase_outbox_again() {
+  std::vector<std::string> keys;
+  keys.swap(unerased_outbox_);
+  for (std::string& key : keys) {
+    ops().erase(Table::kMeta, key);
+    open_->erased_outbox.push_back(std::move(key));
+  }
 }
 
 // ---- the user's owner ---------------------------------------------------------------------------

@@ -167,6 +167,9 @@ void Worker::on_unsubscribe(const SubscribeRecord& record) {
 
 void Worker::publish_group_row(Group& group, std::uint64_t seq, SessionId origin,
                                std::string_view body, std::uint64_t stamp) {
+  // What was sent to ourselves before goes first, effects above all; whoever left by one of them
+  // may have been the last here, so subscribers come and go in it.
+  drain_local();
   for (Subscriber& subscriber : group.subscribers) {
     GroupRowRecord row;
     row.group = group.id;
@@ -175,7 +178,6 @@ void Worker::publish_group_row(Group& group, std::uint64_t seq, SessionId origin
     row.stamp = stamp;
     row.body_bytes = static_cast<std::uint32_t>(body.size());
     if (subscriber.worker == ports_.index) {
-      drain_local();  // what was sent to ourselves before goes first, effects above all
       on_group_row(row, body);
       continue;
     }

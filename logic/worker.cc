@@ -18,6 +18,7 @@ Worker::Worker(const Config& config, const WorkerIdentity& identity, WorkerPorts
       worker_count_(static_cast<std::uint32_t>(ports_.handoffs_in.size())),
       handed_bytes_max_(config.send_queue_bytes / 2),
       fan_(ports_.deliveries.size()),
+      relay_pins_(ports_.requests, ports_.deliveries),
       outbox_(worker_count_),
       applied_(worker_count_) {
   for (std::uint32_t i = 0; i < kBatchesInFlightMax + 1; ++i) {
@@ -132,12 +133,14 @@ bool Worker::turn(Now now) {
   for (std::size_t g = 0; g < ports_.deliveries.size(); ++g) {
     if (ports_.deliveries[g]->publish()) published_.gateways |= std::uint64_t{1} << g;
   }
+  relay_pins_.end_turn();
+  blocked_ = blocked_ || relay_pins_.keeps_much();
   for (std::size_t w = 0; w < ports_.handoffs_out.size(); ++w) {
     if (ports_.handoffs_out[w] != nullptr && ports_.handoffs_out[w]->publish()) {
       published_.workers |= std::uint64_t{1} << w;
     }
   }
-  return worked || !pump_queue_.empty();
+  return worked || (!pump_queue_.empty() && waiting_answers_.empty());
 }
 
 // An answer must find room whatever the request is: one largest record in every delivery ring, a
@@ -167,10 +170,9 @@ bool Worker::drain_requests() {
         break;
       }
       dispatch(record);
-      ring->pop(record);
+      ring->pop(record);  // and released once no gateway reads it either (relay_pins.h)
       worked = true;
     }
-    ring->release();
   }
   return worked;
 }
@@ -189,6 +191,7 @@ void Worker::dispatch(ByteView record) {
     case RecordKind::kLoginAnswer:
     case RecordKind::kResponse:
     case RecordKind::kPush:
+    case RecordKind::kRelay:
     case RecordKind::kDisconnect: break;
     case RecordKind::kInternal:
     default: return dispatch_handoff(record);
@@ -248,19 +251,19 @@ void Worker::dispatch_handoff(ByteView record) {
 }
 
 bool Worker::idle() {
-  if (blocked_) {
-    if (can_take_request()) return false;
-  } else {
+  if (!blocked_ || can_take_request()) {
     for (ByteRing* ring : ports_.requests) {
       if (!ring->empty()) return false;
     }
   }
+  if (relay_pins_.keeps_much() && relay_pins_.passed()) return false;
   for (ByteRing* ring : ports_.handoffs_in) {
     if (ring != nullptr && !ring->empty()) return false;
   }
   return ports_.commits->done.empty() && ports_.reads->done.empty() && local_.empty() &&
          (ports_.passwords == nullptr || !ports_.passwords->has_verdicts()) &&
-         (ports_.admin == nullptr || ports_.admin->submitted.empty()) && pump_queue_.empty() &&
+         (ports_.admin == nullptr || ports_.admin->submitted.empty()) &&
+         (pump_queue_.empty() || !waiting_answers_.empty()) &&
          (blocked_ || waiting_answers_.empty());
 }
 
@@ -268,13 +271,15 @@ bool Worker::quiet() const noexcept {
   return open_ == nullptr && in_flight_.empty() && committed_.empty() && loads_in_flight_ == 0 &&
          waiting_loads_.empty() && logins_.empty() && exchanges_.empty() &&
          ack_exchanges_.empty() && waiting_answers_.empty() && dirty_sessions_.empty() &&
-         waiting_effects_.empty() && outbox_size() == 0 && dismissals_.empty();
+         waiting_effects_.empty() && outbox_size() == 0 && unerased_outbox_.empty() &&
+         dismissals_.empty();
 }
 
 void Worker::tick() {
   next_tick_ms_ = now_.mono_ms + kTickMs;
   expire_exchanges();
   end_waits();
+  erase_outbox_again();
 
   for (auto it = logins_.begin(); it != logins_.end();) {
     PendingLogin& login = it->second;

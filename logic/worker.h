@@ -29,6 +29,7 @@
 #include "logic/entity.h"
 #include "logic/handoff.h"
 #include "logic/load.h"
+#include "logic/relay_pins.h"
 #include "logic/retention_clock.h"
 #include "logic/session.h"
 #include "logic/tenant.h"
@@ -39,10 +40,11 @@
 #include "shared/counters.h"
 #include "shared/results.h"
 
+namespace ims { struct MessageParts; }
+
 namespace ims::logic {
 
 struct GroupCall;
-struct MessageParts;
 
 class Worker {
  public:
@@ -69,9 +71,9 @@ class Worker {
 
   // The re-check before a sleep: nothing in any ring that a turn could take.
   bool idle();
-  // The last turn left requests: an answer might have found no room. A gateway that made much room
-  // says so, a little room wakes nobody: look again soon.
-  bool blocked() const noexcept { return blocked_; }
+  // The last turn left requests, since an answer might have found no room, or handoffs that found
+  // none. A gateway that made much room says so, otherwise room wakes nobody: look again soon.
+  bool blocked() const noexcept { return blocked_ || handoffs_wait(); }
   // When turn() wants to be called without a record.
   std::int64_t next_tick_ms() const noexcept { return next_tick_ms_; }
   // Nothing is pending: no batch, read, login, exchange. For a drain.
@@ -146,15 +148,10 @@ class Worker {
   void pin(Entity* entity) { ++entity->pins; }
   void unpin(Entity* entity);
   // A cursor or membership of the user is in the open batch: a read under way may not have seen it.
-  void note_change(User& user) {
-    if (user.reading) user.load_stale = true;
-    if (user.login_busy) user.login_stale = true;
-  }
+  void note_change(User& user);
   std::uint64_t tenant_hash(TenantId tenant) const;
   // Rows older than this are hidden.
-  std::int64_t retention_cutoff_ms() const {
-    return (ports_.clock != nullptr ? ports_.clock->now_ms() : now_.wall_ms) - config_.retention_ms;
-  }
+  std::int64_t retention_cutoff_ms() const;
   std::uint64_t next_id();
 
   // ---- handle_login.cc ----
@@ -177,6 +174,7 @@ class Worker {
   void store_message(const RequestRecord& record, const MessageParts& parts, Entity& target,
                      Timeline& timeline);
   void relay_to_user(const RequestRecord& record, const MessageParts& parts, User& user);
+  void relay_in_place(const RequestRecord& record, const User& user, std::uint32_t offset);
   void relay_to_group(const RequestRecord& record, const MessageParts& parts, Group& group);
   // True: answered, waiting or parked; the message is not to be stored.
   bool is_duplicate(const RequestRecord& record, Entity& target, const Timeline& timeline,
@@ -245,10 +243,11 @@ class Worker {
                     std::string_view encoded);
   void send_outbox();
   void send_lane(WorkerIndex to);
+  bool handoffs_wait() const noexcept;
   // Every effect for that worker is on its way.
-  bool effects_sent(WorkerIndex to) const noexcept {
-    return outbox_[to].sent == outbox_[to].entries.size();
-  }
+  bool effects_sent(WorkerIndex to) const noexcept;
+  void erase_outbox(std::string key);
+  void erase_outbox_again();
   void on_effect(const EffectRecord& record);
   void on_effect_done(const EffectRecord& record);
   void apply_effect(WorkerIndex from, std::uint64_t number, User& user, const OutboxRow& row);
@@ -354,6 +353,7 @@ class Worker {
   std::vector<ConnectionId> waiting_sessions_;  // for the session that they replaced
   boost::unordered_flat_map<std::uint64_t, std::unique_ptr<GroupHub>> hubs_;  // by group id
   std::vector<std::vector<Candidate>> fan_;  // by gateway, between two records
+  RelayPins relay_pins_;
 
   std::vector<std::unique_ptr<Batch>> batches_;
   std::vector<Batch*> free_batches_;
@@ -380,6 +380,7 @@ class Worker {
   std::deque<Reservation> reservations_;
 
   std::vector<OutboxLane> outbox_;  // by the worker that owns the user
+  std::vector<std::string> unerased_outbox_;  // keys of done entries whose erasure failed
   std::vector<AppliedEffects> applied_;  // by coordinator
   std::deque<std::string> waiting_effects_;  // their user is being read
   std::vector<std::pair<WorkerIndex, EffectRecord>> unsent_effects_done_;

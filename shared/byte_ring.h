@@ -11,7 +11,9 @@
 //     publish: release tail        ──────────────────▶  front: acquire tail
 //     try_reserve: acquire head    ◀──────────────────  release: release head
 //
-// Ownership  Bytes are the producer's until publish(), then the consumer's until release().
+// Ownership  Bytes are the producer's until publish(), then the consumer's until release(). Until
+//            then the consumer may let others read a record, by its offset(), as long as it hears
+//            back from them over another ring (logic/relay_pins.h).
 // Threads    Exactly one producer and one consumer thread for the ring's whole life.
 // Limits     A record is at most capacity / 8 bytes (a ring holds at least 8 of the largest).
 // When full  try_reserve() returns null and changes nothing; the caller applies backpressure.
@@ -24,6 +26,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "shared/assert.h"
 #include "shared/bytes.h"
@@ -87,6 +90,17 @@ class ByteRing {
     return capacity_ - static_cast<std::size_t>(write_ - head_cache_);
   }
 
+  // Where the next record will begin: bytes ever committed.
+  std::uint64_t written() const noexcept { return write_; }
+
+  // Nobody reads any more what was committed before written() was `position`.
+  bool consumed(std::uint64_t position) noexcept {
+    if (head_cache_ >= position) return true;
+    head_cache_ = head_.load(std::memory_order_acquire);  // acquire: as in try_reserve()
+    // acquire: pairs with abandon(); what the consumer read, it has read before.
+    return head_cache_ >= position || abandoned_.load(std::memory_order_acquire);
+  }
+
   // ---- consumer thread ----
 
   // The oldest record, or an empty view. Valid until release().
@@ -106,17 +120,44 @@ class ByteRing {
   // Steps over front(). Its bytes stay valid until release().
   void pop(ByteView record) noexcept { read_ += record.size(); }
 
-  // Gives the popped records' space back.
-  void release() noexcept {
-    if (released_ == read_) return;
-    released_ = read_;
+  // Gives the popped records' space back: all, or what was popped when popped() was `position`.
+  void release() noexcept { release_to(read_); }
+  void release_to(std::uint64_t position) noexcept {
+    IMS_ASSERT(position >= released_ && position <= read_);
+    if (released_ == position) return;
+    released_ = position;
     // release: our reads of the records end before the producer may reuse their space.
-    head_.store(read_, std::memory_order_release);
+    head_.store(position, std::memory_order_release);
+  }
+
+  // Bytes ever popped, and how many of them were not released yet.
+  std::uint64_t popped() const noexcept { return read_; }
+  std::size_t kept_bytes() const noexcept { return static_cast<std::size_t>(read_ - released_); }
+
+  // The consumer leaves for good: it reads nothing any more.
+  void abandon() noexcept { abandoned_.store(true, std::memory_order_release); }
+
+  // Is this a record of front(), and not a copy of one?
+  bool holds(const void* record) const noexcept {
+    const auto* at = static_cast<const std::byte*>(record);
+    return std::greater_equal<>{}(at, data_) && std::less<>{}(at, data_ + capacity_);
+  }
+  // How record() finds it.
+  std::uint32_t offset(const void* record) const noexcept {
+    return static_cast<std::uint32_t>(static_cast<const std::byte*>(record) - data_);
   }
 
   bool empty() noexcept { return front().empty(); }
 
   // ---- any thread ----
+
+  // The record at an offset() that the consumer handed out.
+  ByteView record(std::uint32_t offset) const noexcept {
+    IMS_ASSERT(offset < capacity_ && offset % kRecordAlign == 0);
+    std::uint32_t size = 0;
+    __builtin_memcpy(&size, data_ + offset, sizeof size);
+    return {data_ + offset, size};
+  }
 
   std::size_t capacity_bytes() const noexcept { return capacity_; }
   std::size_t record_bytes_max() const noexcept { return capacity_ / 8; }
@@ -141,6 +182,7 @@ class ByteRing {
   std::uint64_t read_ = 0;
   std::uint64_t released_ = 0;
   std::uint64_t tail_cache_ = 0;
+  std::atomic<bool> abandoned_{false};
 };
 
 }  // namespace ims

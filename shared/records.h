@@ -5,8 +5,8 @@
 //     kLogin     a decoded first frame              kLoginAnswer  ConAck, and who is there now
 //     kMessage   a MESSAGE request                  kResponse     the answer to one request
 //     kAck       an ACK request                     kPush         one body, up to 1,024 targets
-//     kSync      a SYNC request                     kDisconnect   end that connection, with a code
-//     kGroup     a GROUP request
+//     kSync      a SYNC request                     kRelay        one target for a kMessage record
+//     kGroup     a GROUP request                    kDisconnect   end that connection, with a code
 //     kTaken     the kernel took rows up to an ordinal
 //     kRefused   rows from an ordinal on found no room in the send queue
 //     kDrained   the send queue of a connection that had refused rows is empty
@@ -25,6 +25,7 @@
 #include "shared/byte_ring.h"
 #include "shared/bytes.h"
 #include "shared/codes.h"
+#include "shared/copy_short.h"
 #include "shared/ids.h"
 
 namespace ims {
@@ -43,6 +44,7 @@ enum class RecordKind : std::uint8_t {
   kResponse = 33,
   kPush = 34,
   kDisconnect = 35,
+  kRelay = 36,
   kInternal = 64,  // and above: between workers, see logic/handoff.h
 };
 
@@ -184,6 +186,20 @@ struct PushTarget {
 // A session that was told kRefused starts again: this target's top bit says "from here on".
 inline constexpr std::uint64_t kTargetRestart = std::uint64_t{1} << 63;
 
+// kRelay. A message that is not stored, to one connection: its bytes stay where the sender's
+// gateway put them, the kMessage record in the ring of requests from `gateway` to the writing
+// worker, which gives that record back only when this one was read (logic/relay_pins.h).
+inline constexpr std::uint8_t kFlagFanout = 1;  // to several connections of the recipient
+inline constexpr std::uint8_t kFlagAnswer = 2;  // and answers the request: OK at time_ms
+struct RelayRecord {
+  RecordHeader header;
+  ConnectionId target;
+  std::int64_t time_ms = 0;
+  std::uint32_t offset = 0;          // ByteRing::record()
+  GatewayIndex gateway = 0;          // of the sender
+  std::uint8_t spare[3] = {};
+};
+
 // kDisconnect. Bytes: reason.
 struct DisconnectRecord {
   RecordHeader header;
@@ -200,7 +216,8 @@ struct DisconnectRecord {
 static_assert(sizeof(LoginRecord) % 8 == 0 && sizeof(RequestRecord) % 8 == 0 &&
               sizeof(SessionRecord) % 8 == 0 && sizeof(LoginAnswerRecord) % 8 == 0 &&
               sizeof(ResponseRecord) % 8 == 0 && sizeof(PushRecord) % 8 == 0 &&
-              sizeof(PushTarget) == 16 && sizeof(DisconnectRecord) % 8 == 0);
+              sizeof(PushTarget) == 16 && sizeof(RelayRecord) % 8 == 0 &&
+              sizeof(DisconnectRecord) % 8 == 0);
 
 inline RecordKind kind_of(ByteView record) noexcept {
   return static_cast<RecordKind>(std::to_integer<std::uint8_t>(record[4]));
@@ -260,6 +277,8 @@ class RecordWriter {
     std::memcpy(at_, bytes.data(), bytes.size());
     at_ += bytes.size();
   }
+  // The same, for a name.
+  void append_short(ByteView bytes) noexcept { at_ = copy_short(at_, bytes.data(), bytes.size()); }
   // Room that the caller fills itself.
   std::byte* extend(std::size_t bytes) noexcept {
     std::byte* room = at_;

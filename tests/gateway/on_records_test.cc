@@ -18,16 +18,6 @@ std::string payload_of(const v2::Command& push) {
   return message.payload();
 }
 
-// Pushes rows `first`.. `last` to one session, one record each.
-void push_rows(GatewayFixture& world, const GatewayFixture::Session& session, std::uint64_t first,
-               std::uint64_t last, std::size_t bytes, bool restart = false) {
-  for (std::uint64_t ordinal = first; ordinal <= last; ++ordinal) {
-    const std::uint64_t mark = restart && ordinal == first ? kTargetRestart : 0;
-    REQUIRE(world.push(session.login.worker, {{session.connection, ordinal | mark}},
-                       std::string(bytes, 'r'), true));
-  }
-}
-
 }  // namespace
 
 TEST_CASE("a push is wrapped in each target's edition") {
@@ -72,104 +62,6 @@ TEST_CASE("what a connection is owed in one turn leaves in one send") {
   CHECK(world.io.sends() - before == 1);
   world.turns(1);
   CHECK(world.frames(session.client).size() == 35);
-}
-
-TEST_CASE("Taken: once the queue ran empty, with the last ordinal") {
-  GatewayFixture world;
-  const auto session = world.log_in("alice");
-  push_rows(world, session, 1, 5, 100);
-  world.turns(3);
-  auto taken = world.all_records();
-  REQUIRE(taken.size() == 1);
-  CHECK(taken[0].kind == RecordKind::kTaken);
-  CHECK(taken[0].worker == session.login.worker);
-  CHECK(taken[0].session.ordinal == 5);
-  CHECK(taken[0].session.session.value == session.session);
-  CHECK(taken[0].session.connection == session.connection);
-  // Relayed messages and answers are no rows.
-  world.push(0, {{session.connection, 0}}, "relayed", false);
-  world.io.write(session.client, std::string(1, '\0'));
-  world.turns(3);
-  CHECK(world.all_records().empty());
-  push_rows(world, session, 6, 6, 100);
-  world.turns(3);
-  taken = world.all_records();
-  REQUIRE(taken.size() == 1);
-  CHECK(taken[0].session.ordinal == 6);
-}
-
-TEST_CASE("Taken: with a queue that does not run empty, every half window") {
-  Config config = test_config();
-  config.push_window = 16;
-  GatewayFixture world(config);
-  const auto session = world.log_in("alice");
-  world.io.set_window(session.client, 300);  // the client's side takes one row at a time
-  push_rows(world, session, 1, 64, 290);
-  std::uint64_t last = 0;
-  int reports = 0;
-  std::size_t received = 0;
-  for (int i = 0; i < 400 && received < 64; ++i) {
-    world.turn();
-    received += world.frames(session.client).size();
-    for (const Taken& record : world.all_records()) {
-      REQUIRE(record.kind == RecordKind::kTaken);
-      CHECK(record.session.ordinal - last >= 8);
-      last = record.session.ordinal;
-      ++reports;
-    }
-  }
-  world.turns(2);
-  for (const Taken& record : world.all_records()) last = record.session.ordinal;
-  CHECK(last == 64);
-  CHECK(reports >= 7);
-  CHECK(reports <= 8);
-}
-
-TEST_CASE("Taken: within kTakenReportMs although the client reads no more") {
-  GatewayFixture world;
-  const auto session = world.log_in("alice");
-  push_rows(world, session, 1, 1, 100);
-  world.turns(2);
-  const std::size_t frame_bytes = world.inbox(session.client).size();
-  world.all_records();
-  world.io.set_window(session.client, frame_bytes * 7 / 2);
-  push_rows(world, session, 2, 11, 100);
-  world.turns(2);
-  CHECK(world.all_records().empty());  // neither half a window nor an empty queue
-  world.pass(kTakenReportMs - 100);
-  CHECK(world.all_records().empty());
-  world.pass(300);
-  const auto taken = world.all_records();
-  REQUIRE(taken.size() == 1);
-  CHECK(taken[0].kind == RecordKind::kTaken);
-  CHECK(taken[0].session.ordinal >= 2);
-  CHECK(taken[0].session.ordinal < 11);
-  world.pass(2'000);
-  CHECK(world.all_records().empty());  // nothing new to say
-}
-
-TEST_CASE("a short send that cuts a row does not count it") {
-  GatewayFixture world;
-  const auto session = world.log_in("alice");
-  // What five frames weigh on the wire.
-  push_rows(world, session, 1, 1, 100);
-  world.turns(2);
-  const std::size_t frame_bytes = world.inbox(session.client).size();
-  world.frames(session.client);
-  world.all_records();
-  for (std::size_t cut = 0; cut <= frame_bytes; cut += 7) {
-    GatewayFixture fresh;
-    const auto other = fresh.log_in("alice");
-    fresh.io.set_window(other.client, 2 * frame_bytes + cut);
-    push_rows(fresh, other, 1, 4, 100);
-    fresh.turns(3);
-    fresh.io.reset(other.client);  // what was not taken never will be
-    fresh.turns(4);
-    const auto ended = fresh.records_of(RecordKind::kEnded);
-    REQUIRE(ended.size() == 1);
-    CAPTURE(cut);
-    CHECK(ended[0].session.ordinal == (cut == frame_bytes ? 3 : 2));
-  }
 }
 
 TEST_CASE("a push for a tenancy that is over falls on the floor") {
@@ -289,6 +181,37 @@ TEST_CASE("send_memory_bytes: rows are refused, relayed dropped, and it heals") 
   push_rows(world, other, 1, 1, 60'000, true);
   world.turns(8);
   CHECK(world.frames(other.client).size() == 1);
+}
+
+TEST_CASE("send_memory_bytes: there is room again, also for whose cut frame waits for memory") {
+  Config config = test_config();
+  config.send_memory_bytes = 400 * kKiB;  // 300 KiB of it for queues, 100 for carries
+  GatewayFixture world(config);
+  const auto hog = world.log_in("alice");
+  const auto other = world.log_in("bob");
+  std::vector<GatewayFixture::Session> cutters;
+  for (int i = 0; i < 8; ++i) cutters.push_back(world.log_in("u" + std::to_string(i)));
+  world.io.hold_sends(hog.client, true);
+  push_rows(world, hog, 1, 4, 60'000);
+  world.turns(6);
+  push_rows(world, other, 1, 1, 60'000);
+  world.turns(2);
+  REQUIRE(world.records_of(RecordKind::kRefused).size() == 1);
+  const std::string cut = std::string("\x80\x80\x04", 3) + std::string(9'000, 'x');  // of 64 KiB
+  for (const auto& session : cutters) world.io.write(session.client, cut);
+  world.turns(4);
+  world.io.write(other.client, cut);
+  world.turns(4);
+  world.pass(300);
+  CHECK_FALSE(world.io.receiving(other.client));
+  CHECK(world.all_records().empty());
+  world.io.hold_sends(hog.client, false);
+  world.pass(500);
+  bool drained = false;
+  for (const Taken& record : world.records_of(RecordKind::kDrained)) {
+    drained = drained || record.session.session.value == other.session;
+  }
+  CHECK(drained);
 }
 
 TEST_CASE("send_memory_bytes: reading stops where an answer would be owed, and goes on") {

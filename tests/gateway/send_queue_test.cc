@@ -15,9 +15,13 @@ using namespace ims::gateway;
 
 namespace {
 
-void add(SendQueue& queue, BlockPool& pool, const std::string& frame, bool row, bool in_flight) {
-  std::memcpy(queue.room(pool, frame.size(), in_flight), frame.data(), frame.size());
+// Returns what had to be moved for it.
+std::uint64_t add(SendQueue& queue, BlockPool& pool, const std::string& frame, bool row,
+                  bool in_flight) {
+  std::uint64_t moved_bytes = 0;
+  std::memcpy(queue.room(pool, frame.size(), in_flight, moved_bytes), frame.data(), frame.size());
   queue.append(frame.size(), row);
+  return moved_bytes;
 }
 
 }  // namespace
@@ -57,6 +61,26 @@ TEST_CASE("queue: small frames lie side by side up to 16 KiB, so that one send c
   queue.clear(pool);
   CHECK(pool.used_bytes() == 0);
   CHECK(queue.empty());
+}
+
+TEST_CASE("queue: a busy connection's first block is as large as its last ones had to become") {
+  BlockPool pool;
+  SendQueue queue;
+  const std::string frame(170, 'f');
+  const auto turn = [&](int frames) {
+    std::uint64_t moved_bytes = 0;
+    for (int i = 0; i < frames; ++i) moved_bytes += add(queue, pool, frame, false, false);
+    while (!queue.empty()) queue.on_taken(pool, queue.front().size());
+    return moved_bytes;
+  };
+  CHECK(turn(2) == 0);
+  CHECK(turn(32) > 0);
+  CHECK(turn(32) == 0);
+  CHECK(turn(32) == 0);
+  for (int i = 0; i < 8; ++i) CHECK(turn(1) == 0);  // few frames for a while: small blocks again
+  REQUIRE(add(queue, pool, frame, false, false) == 0);
+  CHECK(pool.used_bytes() == BlockPool::kClassBytes[1]);
+  queue.clear(pool);
 }
 
 TEST_CASE("queue: what is in flight never moves, and may be appended to") {

@@ -70,6 +70,9 @@ SimServer::SimServer(const Config& config, testing::SimStore& store, const Rings
     ports[w].store = &store;
     ports[w].clock = &clock_;
     ports[w].counters = parts.counters.get();
+    for (ByteRing* ring : ports[w].handoffs_in) {
+      if (ring != nullptr) parts.handoffs.push_back(ring);
+    }
     parts.core = std::make_unique<logic::Worker>(
         config, logic::WorkerIdentity{identity.seed, identity.boot, epoch}, std::move(ports[w]));
     expect(parts.core->start() == logic::StoreStatus::kOk, "a worker cannot start");
@@ -79,6 +82,10 @@ SimServer::SimServer(const Config& config, testing::SimStore& store, const Rings
                                                   &clock_);
   reader_ = std::make_unique<logic::Reader>(store, read_ports, reader_counters_);
 
+  std::vector<ByteRing*> all_requests;
+  for (const GatewayParts& parts : gateways_) {
+    all_requests.insert(all_requests.end(), parts.requests.begin(), parts.requests.end());
+  }
   for (std::uint32_t g = 0; g < config.gateways; ++g) {
     GatewayParts& parts = gateways_[g];
     parts.counters = std::make_unique<CounterBlock>();
@@ -92,7 +99,8 @@ SimServer::SimServer(const Config& config, testing::SimStore& store, const Rings
                               .counters = *parts.counters,
                               .prng_seed = seed ^ (g + 1),
                               .slots_max = kSlots,
-                              .now = now});
+                              .now = now,
+                              .all_requests = all_requests});
   }
   const bool fused = config.placement == Placement::kFused;
   for (std::uint32_t g = 0; g < config.gateways; ++g) {
@@ -115,8 +123,12 @@ SimServer::~SimServer() = default;
 // ---- turns --------------------------------------------------------------------------------------
 
 bool SimServer::worker_turn(std::size_t worker, Now now) {
-  logic::Worker& core = *workers_[worker].core;
+  WorkerParts& parts = workers_[worker];
+  logic::Worker& core = *parts.core;
+  const std::uint64_t no_room = parts.counters->get(Counter::kRingFullHandoffs);
+  const bool ticks = core.next_tick_ms() <= now.mono_ms;  // may give up what found no room
   const bool worked = core.turn(now);
+  parts.kept_back = !ticks && !worked && parts.counters->get(Counter::kRingFullHandoffs) != no_room;
   const logic::Worker::Published& published = core.published();
   for_each_bit(published.gateways, [&](std::size_t g) { wake(gateway_thread_[g]); });
   for_each_bit(published.workers, [&](std::size_t w) { wake(worker_thread_[w]); });
@@ -139,11 +151,15 @@ void SimServer::step_gateway(Thread& thread, Now now) {
   core.on_tick(now);
   parts.io->set_accepting(core.accepting());
   const bool submitted = !core.requests().empty();
+  core.publish();
   parts.io->submit(core.requests());
   for_each_bit(core.end_turn(), [&](std::size_t w) { wake(worker_thread_[w]); });
 
   thread.asleep = !submitted && !core.has_work() && !has_input(thread) && !worked;
   thread.wake_at_ms = now.mono_ms + std::min<std::int64_t>(core.wait_max().count(), 100);
+  if (thread.worker >= 0 && workers_[static_cast<std::size_t>(thread.worker)].core->blocked()) {
+    thread.wake_at_ms = now.mono_ms + 1;
+  }
 }
 
 void SimServer::step(std::size_t index, Now now) {
@@ -154,9 +170,10 @@ void SimServer::step(std::size_t index, Now now) {
   if (thread.worker >= 0) {
     const auto worker = static_cast<std::size_t>(thread.worker);
     worked = worker_turn(worker, now);
-    thread.wake_at_ms =
-        now.mono_ms +
-        std::clamp<std::int64_t>(workers_[worker].core->next_tick_ms() - now.mono_ms, 1, 100);
+    const logic::Worker& core = *workers_[worker].core;
+    const std::int64_t tick_ms =
+        std::clamp<std::int64_t>(core.next_tick_ms() - now.mono_ms, 1, 100);
+    thread.wake_at_ms = now.mono_ms + (core.blocked() ? 1 : tick_ms);
   } else if (thread.commits) {
     worked = committer_->run_once(now);
     committer_->take_answered([&](WorkerIndex w) { wake(worker_thread_[w]); });
@@ -183,10 +200,31 @@ bool SimServer::has_input(const Thread& thread) {
   return input;
 }
 
+bool SimServer::has_more_than_requests(std::size_t worker) {
+  WorkerParts& parts = workers_[worker];
+  return !parts.commits->done.empty() || !parts.reads->done.empty() ||
+         std::any_of(parts.handoffs.begin(), parts.handoffs.end(),
+                     [](ByteRing* ring) { return !ring->empty(); });
+}
+
 void SimServer::check_wakes() {
-  for (std::size_t i = 0; i < threads_.size(); ++i) {
-    const Thread& thread = threads_[i];
-    if (!thread.asleep || !has_input(thread)) continue;
+  for (const Thread& thread : threads_) {
+    if (!thread.asleep) continue;
+    bool lost = has_input(thread);
+    if (thread.worker >= 0) {
+      // One that waits for room in a full ring is not woken for every record that leaves it, but
+      // for everything else.
+      const auto worker = static_cast<std::size_t>(thread.worker);
+      const bool blocked = workers_[worker].core->blocked();
+      expect(blocked || !workers_[worker].kept_back,
+             "a worker sleeps for long although a handoff waits for room");
+      if (blocked) {
+        lost = has_more_than_requests(worker) ||
+               (thread.gateway >= 0 &&
+                gateways_[static_cast<std::size_t>(thread.gateway)].core->records_waiting());
+      }
+    }
+    if (!lost) continue;
     fail(std::string("a lost wake: ") +
          (thread.gateway >= 0   ? "gateway"
           : thread.worker >= 0  ? "worker"

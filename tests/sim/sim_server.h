@@ -3,7 +3,8 @@
 //   step(thread)   one turn of what that thread runs: a gateway, a worker, both (fused), the
 //                  committer, the reader. It wakes whom the turn published to, by the same masks.
 //   sleeping       a thread sleeps as the real loops do: after a turn without work, when a fresh
-//                  look found nothing. check_wakes(): nobody sleeps who has something to do.
+//                  look found nothing. check_wakes(): nobody sleeps who has something to do, and
+//                  who waits for room in a ring sleeps for a millisecond.
 #pragma once
 
 #include <cstdint>
@@ -68,8 +69,9 @@ class SimServer {
     std::unique_ptr<CounterBlock> counters;
     std::unique_ptr<logic::CommitPort> commits;
     std::unique_ptr<logic::ReadPort> reads;
+    std::vector<ByteRing*> handoffs;  // to it
     std::unique_ptr<logic::Worker> core;
-    bool worked = false;
+    bool kept_back = false;  // in its last turn a handoff found no room
   };
   struct Thread {
     int gateway = -1;
@@ -85,6 +87,7 @@ class SimServer {
   void step_gateway(Thread& thread, Now now);
   void wake(std::size_t thread) { threads_[thread].asleep = false; }
   bool has_input(const Thread& thread);
+  bool has_more_than_requests(std::size_t worker);
 
   const Config& config_;
   std::function<void(std::size_t)> after_wait_;

@@ -9,7 +9,7 @@
 #include "shared/encode.h"
 #include "shared/records.h"
 
-namespace ims::logic {
+namespace ims {
 
 struct MessageParts {
   std::string_view from;
@@ -19,12 +19,18 @@ struct MessageParts {
   ByteView payload;
 
   explicit MessageParts(const RequestRecord& record) {
-    RecordTail tail(record);
-    from = tail.take_text(record.from_bytes);
-    device = tail.take_text(record.device_bytes);
-    target = tail.take_text(record.target_bytes);
-    client_id = tail.take(record.client_id_bytes);
-    payload = tail.take(record.payload_bytes);
+    const auto* at = reinterpret_cast<const std::byte*>(&record) + sizeof record;
+    const auto take = [&at](std::size_t bytes) {
+      const ByteView view{at, bytes};
+      at += bytes;
+      return view;
+    };
+    from = as_text(take(record.from_bytes));
+    device = as_text(take(record.device_bytes));
+    target = as_text(take(record.target_bytes));
+    client_id = take(record.client_id_bytes);
+    payload = take(record.payload_bytes);
+    IMS_ASSERT(at <= reinterpret_cast<const std::byte*>(&record) + record.header.bytes);
   }
 
   // What is pushed, with what the server says about it.
@@ -42,4 +48,4 @@ struct MessageParts {
   }
 };
 
-}  // namespace ims::logic
+}  // namespace ims

@@ -1,0 +1,60 @@
+// Relayed messages: from the sender's request record, which stays in its ring meanwhile, straight
+// into the recipient's queue (RelayRecord): one copy, beside the one that the sender's gateway
+// made. And those of which a worker made a body.
+#include "gateway/gateway.h"
+#include "shared/assert.h"
+
+namespace ims::gateway {
+
+void Gateway::on_relay(const Worker& worker, const RelayRecord& record) {
+  IMS_ASSERT(record.gateway < worker.all_requests.size());
+  const ByteView bytes = worker.all_requests[record.gateway]->record(record.offset);
+  IMS_ASSERT(kind_of(bytes) == RecordKind::kMessage);
+  const auto& request = record_as<RequestRecord>(bytes);
+  relay_time_.set(record.time_ms);
+  Connection* target = table_.find(record.target);
+  if (target != nullptr && target->state == State::kOnline) {
+    relay(*target, request, (record.header.flags & kFlagFanout) != 0);
+  } else {
+    counters_.add(Counter::kRelayedDropped);
+  }
+
+  if ((record.header.flags & kFlagAnswer) == 0) return;
+  Connection* sender =
+      settle(request.connection, request.request_id, kSmallAnswerBytes, request.stamp);
+  if (sender == nullptr) return;
+  counters_.add(Counter::kResponseOk);
+  std::byte* const room = owe(*sender, kRelayAnswerBytesMax);
+  std::byte* const behind =
+      write_relay_answer(room, sender->outer(), request.request_id, relay_time_);
+  owed(*sender, static_cast<std::size_t>(behind - room), false, false);
+  after_answer(*sender);
+}
+
+void Gateway::relay(Connection& connection, const RequestRecord& request, bool fanout) {
+  const RelayFrame frame(connection.outer(), request, relay_time_);
+  if (!relayed_fits(connection, frame.bytes())) return;
+  std::byte* const room = owe(connection, frame.bytes());
+  std::byte* const behind = frame.write(room);
+  IMS_ASSERT(behind == room + frame.bytes());
+  counters_.add(Counter::kPayloadBytesCopied, frame.body_bytes());
+  copied_bytes_ += frame.bytes();
+  owed(connection, frame.bytes(), false, fanout);
+}
+
+void Gateway::push_relayed(Connection& connection, ByteView head, ByteView body, bool fanout) {
+  if (!relayed_fits(connection, head.size() + body.size())) return;
+  append_push(connection, head, body, false, fanout);
+}
+
+// Counts it, either way. Half of the queue is for answers and stored rows alone.
+bool Gateway::relayed_fits(const Connection& connection, std::size_t bytes) noexcept {
+  const std::size_t after = connection.queue.bytes() + bytes;
+  const bool fits = after <= config_.send_queue_bytes / 2 &&
+                    after + connection.reserved_bytes <= config_.send_queue_bytes &&
+                    queue_memory_left(bytes);
+  counters_.add(fits ? Counter::kRelayedDelivered : Counter::kRelayedDropped);
+  return fits;
+}
+
+}  // namespace ims::gateway
