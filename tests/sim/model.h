@@ -118,8 +118,17 @@ class Model {
   // Cursors that were not acknowledged may have been lost: a crash, a failed write, a clock that
   // leapt.
   void hiccup() { log_all({Entry::Kind::kHiccup, -1, {}, 0}); }
-  // All is quiet and the session is open: it has everything.
-  void complete(int session) { log(session, {Entry::Kind::kComplete, session, {}, 0}); }
+  // All is quiet and the session is open: it has everything that there is now, or that there will
+  // be in the end.
+  using Heads = std::map<TimelineName, std::uint64_t>;  // the newest row of each timeline
+  void complete(int session, std::size_t heads) {
+    log(session, {Entry::Kind::kComplete, session, {}, heads});
+  }
+  void complete(int session) { complete(session, kFinalHeads); }
+  std::size_t note_heads(Heads heads) {
+    heads_.push_back(std::move(heads));
+    return heads_.size() - 1;
+  }
   // All is quiet, every device was complete and has ended: nothing is owed any more.
   void all_delivered() { log_all({Entry::Kind::kDelivered, -1, {}, 0}); }
 
@@ -128,6 +137,7 @@ class Model {
   std::size_t rows_seen() const { return seen_.size(); }
 
  private:
+  static constexpr std::size_t kFinalHeads = SIZE_MAX;
   struct Entry {
     enum class Kind { kOpen, kLogin, kPush, kAckSent, kAckOk, kHiccup, kComplete, kDelivered };
     Kind kind;
@@ -165,7 +175,7 @@ class Model {
                         std::uint64_t seq) const;
   bool owned_by(const TimelineName& timeline, std::uint64_t seq, int session) const;
   std::uint64_t limit_of(const TimelineName& timeline, const std::string& user,
-                         std::uint64_t& join) const;
+                         std::uint64_t& join, std::uint64_t head_max = UINT64_MAX) const;
 
   const std::uint32_t push_window_;
   const std::function<void(const std::string&)> trace_;
@@ -179,6 +189,7 @@ class Model {
   std::map<TimelineName, std::map<std::string, std::pair<int, bool>>> members_;
   std::map<User, std::set<std::string>> groups_of_;
   std::map<User, std::vector<Entry>> logs_;
+  std::vector<Heads> heads_;
   std::string epoch_;
   bool failed_write_may_return_ = false;
 

@@ -29,7 +29,13 @@ void Model::finish(const Truth& truth) {
       if (name.tenant == user.first && group.roles.contains(user.second))
         expected.insert(name.name);
     }
-    expect(listed == expected, "LIST_MINE of " + user.second + " differs from the groups' events");
+    const auto text = [](const std::set<std::string>& names) {
+      std::string all;
+      for (const std::string& name : names) all += " " + name;
+      return all;
+    };
+    expect(listed == expected, "LIST_MINE of " + std::to_string(user.first) + "@" + user.second +
+                                   " has" + text(listed) + ", events say" + text(expected));
   }
   for (const auto& [timeline, user, seq] : synced_rows_) {
     expect(visible(timeline, user, seq),
@@ -110,134 +116,6 @@ void Model::check_messages(const Truth& truth) const {
       last = token;
     }
   }
-}
-
-// ---- groups -------------------------------------------------------------------------------------
-
-void Model::replay_group(const TimelineName& name, const std::map<std::uint64_t, Row>& rows) {
-  Group& group = groups_[name];
-  for (const auto& [seq, row] : rows) {
-    const std::string where = name.text() + " row " + std::to_string(seq) + ": ";
-    expect(!group.dismissed, where + "after the group was dismissed");
-    if (row.event) {
-      replay_event(group, where, seq, row);
-      continue;
-    }
-    expect(group.roles.contains(row.from), where + "a message by no member");
-    expect(!group.muted.contains(row.from), where + "a message by a muted member");
-  }
-}
-
-void Model::replay_event(Group& group, const std::string& where, std::uint64_t seq,
-                         const Row& row) {
-  using Op = GroupRequest;
-  const auto role_of = [&](const std::string& user) {
-    const auto it = group.roles.find(user);
-    return it == group.roles.end() ? -1 : it->second;
-  };
-  const auto join = [&](const std::string& user, int role) {
-    expect(role_of(user) < 0, where + user + " joins twice");
-    group.roles[user] = role;
-    group.spans[user].push_back({seq, 0});
-  };
-  const auto end = [&](const std::string& user) {
-    expect(role_of(user) >= 0, where + user + " is no member");
-    group.roles.erase(user);
-    group.muted.erase(user);
-    group.spans[user].back().end = seq;
-  };
-  const int actor = role_of(row.from);
-  expect(row.kind == Op::CREATE || row.kind == Op::JOIN || actor >= 0, where + "by no member");
-  const auto acts_on = [&](const std::string& user) {
-    const int role = role_of(user);
-    expect(user != row.from && role >= 0 &&
-               (actor == Op::OWNER || (actor == Op::ADMIN && role == Op::MEMBER)),
-           where + row.from + " may not act on " + user);
-  };
-  switch (row.kind) {
-    case Op::CREATE:
-      expect(seq == 1, where + "CREATE is not the first row");
-      join(row.from, Op::OWNER);
-      for (const std::string& user : row.users) join(user, Op::MEMBER);
-      break;
-    case Op::JOIN:
-      expect(row.users == std::vector{row.from}, where + "JOIN of another");
-      join(row.from, Op::MEMBER);
-      break;
-    case Op::INVITE:
-      expect(actor > Op::MEMBER && !row.users.empty(), where + "INVITE by a member");
-      for (const std::string& user : row.users) join(user, Op::MEMBER);
-      break;
-    case Op::LEAVE:
-      expect(actor != Op::OWNER, where + "the owner left");
-      end(row.from);
-      break;
-    case Op::KICK:
-      for (const std::string& user : row.users) {
-        acts_on(user);
-        end(user);
-      }
-      break;
-    case Op::DISMISS: {
-      expect(actor == Op::OWNER, where + "DISMISS by no owner");
-      const std::map<std::string, int> all = group.roles;
-      for (const auto& [user, role] : all) end(user);
-      group.dismissed = true;
-      break;
-    }
-    case Op::SET_ROLE:
-      expect(actor == Op::OWNER, where + "SET_ROLE by no owner");
-      for (const std::string& user : row.users) {
-        acts_on(user);
-        expect(role_of(user) != row.role, where + "changes nothing");
-        group.roles[user] = row.role;
-        if (row.role != Op::MEMBER) group.muted.erase(user);
-        if (row.role == Op::OWNER) group.roles[row.from] = Op::ADMIN;
-      }
-      break;
-    case Op::MUTE:
-    case Op::UNMUTE:
-      for (const std::string& user : row.users) {
-        acts_on(user);
-        const bool changed = row.kind == Op::MUTE ? group.muted.insert(user).second
-                                                  : group.muted.erase(user) > 0;
-        expect(changed, where + "changes nothing");
-      }
-      break;
-    case Op::RENAME:
-      expect(actor > Op::MEMBER, where + "RENAME by a member");
-      break;
-    default:
-      fail(where + "an event that is none");
-  }
-}
-
-// The first row of the membership in which the user sees that row; 0: sees it in none.
-std::uint64_t Model::join_of(const TimelineName& timeline, const std::string& user,
-                             std::uint64_t seq) const {
-  if (!timeline.group) return timeline.name == user ? 1 : 0;
-  const auto group = groups_.find(timeline);
-  if (group == groups_.end()) return 0;
-  const auto spans = group->second.spans.find(user);
-  if (spans == group->second.spans.end()) return 0;
-  for (const Span& span : spans->second) {
-    if (seq >= span.join && (span.end == 0 || seq <= span.end)) return span.join;
-  }
-  return 0;
-}
-
-// The last row that the user is entitled to, and the first of its present or last membership.
-std::uint64_t Model::limit_of(const TimelineName& timeline, const std::string& user,
-                              std::uint64_t& join) const {
-  join = 1;
-  const auto rows = truth_->find(timeline);
-  const std::uint64_t head =
-      rows == truth_->end() || rows->second.empty() ? 0 : rows->second.rbegin()->first;
-  if (!timeline.group) return head;
-  const auto spans = groups_.at(timeline).spans.find(user);
-  if (spans == groups_.at(timeline).spans.end()) return 0;
-  join = spans->second.back().join;
-  return spans->second.back().end == 0 ? head : spans->second.back().end;
 }
 
 // That session may have caused the row.
@@ -384,7 +262,13 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
           if (timeline.tenant != user.first) continue;
           if (!timeline.group && timeline.name != user.second) continue;
           std::uint64_t join = 0;
-          const std::uint64_t limit = limit_of(timeline, user.second, join);
+          std::uint64_t head = UINT64_MAX;
+          if (entry.seq != kFinalHeads) {
+            const Heads& heads = heads_[entry.seq];
+            const auto found = heads.find(timeline);
+            head = found == heads.end() ? 0 : found->second;
+          }
+          const std::uint64_t limit = limit_of(timeline, user.second, join, head);
           const std::uint64_t passed =
               std::max({feeds[{entry.session, timeline}].last, places[timeline].passed, join - 1});
           check_gap(timeline, passed, limit + 1, nullptr,

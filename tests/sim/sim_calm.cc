@@ -57,18 +57,44 @@ void SimWorld::settle(const char* what, int rounds_min) {
   trace(what, ": quiet");
 }
 
-void SimWorld::finale() {
-  if (server_->failed()) crash(true);
-  weather_.store = {};
-  weather_.network = {};
+// Nothing goes wrong and everybody reads.
+void SimWorld::still_air() {
   store_.set_faults({});
   for (std::size_t g = 0; g < server_->gateway_count(); ++g) server_->io(g).faults() = {};
   for (Client& client : clients_) {
     client.client->io().set_window(client.client->handle(), 1 << 20);
   }
   stalled_thread_ = SIZE_MAX;
+}
+
+// What was held back must arrive although nothing new pushes it on.
+void SimWorld::pause() {
+  trace("a pause");
+  ++tally_["pauses"];
+  const int steps = steps_;
+  still_air();
+  settle("a pause", weather_.store_failure_permille > 0 ? kFullStoreRounds : 0);
+  Model::Heads heads;
+  for (const auto& [timeline, rows] : truth()) heads[timeline] = rows.rbegin()->first;
+  const std::size_t now = model_->note_heads(std::move(heads));
+  for (Client& client : clients_) {
+    SimClient& one = *client.client;
+    one.io().set_window(one.handle(), one.options().window_bytes);
+    if (!one.takes_requests() || one.options().send_only) continue;
+    model_->complete(one.session(), now);
+  }
+  store_.set_faults(weather_.store);
+  for (std::size_t g = 0; g < server_->gateway_count(); ++g) {
+    server_->io(g).faults() = weather_.network;
+  }
+  steps_ = steps;
+}
+
+void SimWorld::finale() {
+  if (server_->failed()) crash(true);
+  still_air();
   trace("the world heals");
-  settle("after the storm", 75);  // a store that was full tries again each second
+  settle("after the storm", kFullStoreRounds);
   for (Client& client : clients_) {
     if (client.client->takes_requests() && !client.client->options().send_only) {
       model_->complete(client.client->session());

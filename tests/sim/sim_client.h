@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "ims.pb.h"
+#include "shared/clock.h"
 #include "tests/sim/model.h"
 #include "tests/support/sim_io.h"
 
@@ -28,15 +29,18 @@ struct ClientOptions {
   bool explicit_mode = false;
   bool send_only = false;
   bool without_ids = false;    // every request has id 0: answers come in order
+  bool memory_is_short = false;  // in its world: its login may wait for memory until it times out
   bool store_fails = false;    // in its world: memberships may be in doubt for a moment
   bool forges = false;         // fills fields that are the server's to set
   std::size_t window_bytes = 256 * 1024;
   std::size_t frame_bytes_max = 4096;
+  std::int64_t login_timeout_ms = 0;
 };
 
 class SimClient {
  public:
-  SimClient(Model& model, test::SimIo& io, const ClientOptions& options);
+  // `now`, the world's clock, outlives it.
+  SimClient(Model& model, test::SimIo& io, const Now& now, const ClientOptions& options);
 
   // ---- what it writes ----
   void connect(const std::string& token);
@@ -104,7 +108,9 @@ class SimClient {
 
   Model& model_;
   test::SimIo& io_;
+  const Now& now_;
   const ClientOptions options_;
+  std::int64_t connected_ms_ = 0;
   test::SimIo::Client handle_ = 0;
   int session_ = -1;
   std::uint64_t next_id_ = 1;

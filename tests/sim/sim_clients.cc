@@ -28,17 +28,19 @@ SimClient* SimWorld::connect(const Device& device, bool send_only) {
   options.explicit_mode = prng_.chance(50);
   options.send_only = send_only;
   options.without_ids = prng_.chance(15);
+  options.memory_is_short = config_.send_memory_bytes < (1 << 20);
   options.store_fails = weather_.store_failure_permille > 0;
   options.forges = prng_.chance(30);
   options.window_bytes = weather_.window_bytes_min;
   options.frame_bytes_max = config_.max_frame_bytes;
+  options.login_timeout_ms = config_.login_timeout_ms;
   const std::size_t gateway = prng_.below(server_->gateway_count());
   clients_.push_back(
-      {std::make_unique<SimClient>(*model_, server_->io(gateway), options), gateway});
+      {std::make_unique<SimClient>(*model_, server_->io(gateway), now_, options), gateway});
   SimClient& client = *clients_.back().client;
   const bool wrong = prng_.chance(2) && steps_ < 1000;
   client.connect(token_for(wrong ? 1 - tenant : tenant, user, now_.wall_ms));
-  if (!send_only && !wrong) devices_.insert(device);
+  if (!wrong) devices_.insert(device);
   ++tally_["connections"];
   return &client;
 }
@@ -78,7 +80,8 @@ void SimWorld::act(SimClient& client) {
   const std::uint64_t roll = prng_.below(100);
   if (roll < 60) {
     // Bursts fill windows, queues and rings.
-    for (std::uint64_t n = prng_.chance(10) ? prng_.below(12) : 1; n > 0; --n) send_message(client);
+    const bool burst = prng_.chance(weather_.burst_percent);
+    for (std::uint64_t n = burst ? prng_.below(30) : 1; n > 0; --n) send_message(client);
   } else if (roll < 67) {
     send_repeat(client);
   } else if (roll < 85) {
@@ -95,7 +98,7 @@ void SimWorld::act(SimClient& client) {
 }
 
 void SimWorld::send_message(SimClient& client) {
-  const bool group = prng_.chance(40);
+  const bool group = prng_.chance(weather_.group_percent);
   TimelineName to{client.options().tenant, group, group ? random_group() : random_user()};
   if (prng_.chance(2)) to.name = "nobody";
   const bool offline = prng_.chance(75);
@@ -103,7 +106,8 @@ void SimWorld::send_message(SimClient& client) {
       prng_.chance(60) ? "c" + std::to_string(++client_ids_) : std::string();
   const std::uint64_t token =
       model_->compose(client.session(), to, offline, static_cast<int>(prng_.below(7)), client_id,
-                      prng_.below(weather_.payload_bytes_max));
+                      prng_.chance(50) ? weather_.payload_bytes_max
+                                       : prng_.below(weather_.payload_bytes_max));
   client.send_message(token);
   ++tally_["messages"];
 }
@@ -121,13 +125,15 @@ void SimWorld::send_repeat(SimClient& client) {
 void SimWorld::send_group_request(SimClient& client) {
   GroupRequest request;
   request.set_group(random_group());
-  const auto op = one_of({GroupRequest::CREATE, GroupRequest::CREATE, GroupRequest::INVITE,
-                          GroupRequest::INVITE, GroupRequest::INVITE, GroupRequest::JOIN,
-                          GroupRequest::JOIN, GroupRequest::JOIN, GroupRequest::LEAVE,
-                          GroupRequest::KICK, GroupRequest::SET_ROLE, GroupRequest::RENAME,
-                          GroupRequest::MUTE, GroupRequest::UNMUTE, GroupRequest::INFO,
-                          GroupRequest::DISMISS});
+  auto op = one_of({GroupRequest::CREATE, GroupRequest::CREATE, GroupRequest::INVITE,
+                    GroupRequest::INVITE, GroupRequest::INVITE, GroupRequest::JOIN,
+                    GroupRequest::JOIN, GroupRequest::JOIN, GroupRequest::LEAVE,
+                    GroupRequest::KICK, GroupRequest::SET_ROLE, GroupRequest::RENAME,
+                    GroupRequest::MUTE, GroupRequest::UNMUTE, GroupRequest::INFO,
+                    GroupRequest::DISMISS});
   if (op == GroupRequest::DISMISS && !prng_.chance(10)) return;
+  const bool early = steps_ < 200;  // groups that live for most of the world
+  if (early) op = one_of({GroupRequest::CREATE, GroupRequest::INVITE, GroupRequest::JOIN});
   request.set_op(op);
   if (op == GroupRequest::CREATE) {
     request.set_open(prng_.chance(70));
@@ -141,7 +147,8 @@ void SimWorld::send_group_request(SimClient& client) {
                            op == GroupRequest::SET_ROLE || op == GroupRequest::MUTE ||
                            op == GroupRequest::UNMUTE;
   if (needs_users || op == GroupRequest::CREATE) {
-    for (std::uint64_t n = prng_.below(3) + (needs_users ? 1 : 0); n > 0; --n) {
+    const std::uint64_t count = prng_.below(early ? 6 : 3) + (needs_users ? 1 : 0);
+    for (std::uint64_t n = 0; n < count; ++n) {
       request.add_users(random_user());
     }
   }

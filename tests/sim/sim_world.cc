@@ -56,8 +56,11 @@ void SimWorld::draw() {
   weather.crash_permille = one_of({0u, 0u, 3u, 10u});
   weather.shutdown_permille = one_of({0u, 0u, 0u, 3u});
   weather.store_failure_permille = one_of({0u, 0u, 8u, 40u});
+  weather.pause_permille = one_of({0u, 0u, 3u});
   weather.leap_permille = one_of({0u, 0u, 0u, 3u});
   weather.wall_step_permille = one_of({0u, 0u, 5u});
+  weather.burst_percent = one_of({5u, 10u, 50u});
+  weather.group_percent = one_of({30u, 40u, 90u});
   weather.payload_bytes_max = one_of({16u, 300u, 1200u});
   weather.window_bytes_min = one_of<std::size_t>({300, 5000, 256 * 1024, 256 * 1024});
   weather.network.cut_percent = one_of({0u, 30u, 100u});
@@ -67,12 +70,12 @@ void SimWorld::draw() {
   weather.store.incomplete_percent = one_of({0u, 0u, 10u, 60u});
   weather.store.no_space_percent = one_of({0u, 0u, 0u, 5u});
 
-  const std::size_t ring = one_of<std::size_t>({64, 64, 1024}) * 1024;
-  // A record is at most an eighth of its ring: rows are short where the ring is.
-  const std::size_t handoffs = weather.payload_bytes_max < 100    ? 4
-                               : weather.payload_bytes_max < 1000 ? 8
-                                                                  : 16;
-  rings_ = {ring, ring, one_of<std::size_t>({handoffs, handoffs, 64}) * 1024};
+  // A record is at most an eighth of its ring: where rings are small, so are messages. Answers that
+  // are pages fill a frame.
+  const std::size_t least = weather.payload_bytes_max < 1000 ? 4 : 16;
+  rings_.requests = one_of<std::size_t>({least, least, 64}) * 1024;
+  rings_.deliveries = one_of<std::size_t>({32, 32, 1024}) * 1024;
+  rings_.handoffs = one_of<std::size_t>({least, least, 64}) * 1024;
 }
 
 std::string SimWorld::shape() const {
@@ -181,7 +184,7 @@ void SimWorld::took(std::size_t gateway) {
 void SimWorld::mishaps() {
   if (permille(weather_.stall_permille)) {
     stalled_thread_ = prng_.below(server_->thread_count());
-    stalled_until_ = steps_ + static_cast<int>(prng_.below(200));
+    stalled_until_ = steps_ + static_cast<int>(prng_.below(400));
     trace("thread ", stalled_thread_, " stalls until ", stalled_until_);
   }
   if (permille(weather_.store_failure_permille)) {
@@ -209,6 +212,7 @@ void SimWorld::mishaps() {
   if (server_->failed()) return crash(true);
   if (permille(weather_.crash_permille)) crash(prng_.chance(70));
   if (permille(weather_.shutdown_permille)) shut_down();
+  if (permille(weather_.pause_permille)) pause();
 }
 
 void SimWorld::count_up() {

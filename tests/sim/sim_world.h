@@ -2,7 +2,8 @@
 //
 // The seed draws the shape (gateways, workers, placement, limits, ring sizes), then the
 // probabilities of everything that may go wrong (so some worlds are all resets, others all slow
-// readers), then what happens. After the chaos the world heals: everybody is quiet, every device
+// readers), then what happens. In a pause nothing new does, and everybody is given what is owed.
+// After the chaos the world heals: everybody is quiet, every device
 // logs in and is given what it is owed, everybody leaves, and nothing may be left over; then the
 // model has its say.
 #pragma once
@@ -32,6 +33,7 @@ namespace ims::sim {
 inline constexpr int kSettleRounds = 6000;
 inline constexpr int kCalmRounds = 12;  // longer than the timers by which something waits
 inline constexpr std::int64_t kSettleStepMs = 20;
+inline constexpr int kFullStoreRounds = 75;  // a store that was full tries again each second
 
 // What may go wrong, in percent per chance unless said otherwise.
 struct Weather {
@@ -45,8 +47,11 @@ struct Weather {
   unsigned crash_permille = 0;
   unsigned shutdown_permille = 0;
   unsigned store_failure_permille = 0;
+  unsigned pause_permille = 0;      // nothing new until all is quiet
   unsigned leap_permille = 0;       // the clock leaps
   unsigned wall_step_permille = 0;
+  unsigned burst_percent = 10;      // of message sendings
+  unsigned group_percent = 40;      // of messages go to a group
   unsigned payload_bytes_max = 64;
   std::size_t window_bytes_min = 256 * 1024;
   test::SimFaults network;
@@ -80,9 +85,11 @@ class SimWorld {
   void mishaps();
   void crash(bool power);
   void shut_down();
+  void pause();
   void note_failures();
   void count_up();
   void took(std::size_t gateway);
+  void still_air();
   void settle(const char* what, int rounds_min = 0);
   void finale();
   void log_in_everybody();
@@ -102,7 +109,9 @@ class SimWorld {
   void acknowledge(SimClient& client, bool surely);
   void bury_the_dead();
   std::string random_user() { return "u" + std::to_string(prng_.below(users_)); }
-  std::string random_group() { return "g" + std::to_string(prng_.below(3)); }
+  std::string random_group() {  // one of them is busier than the others
+    return "g" + std::to_string(prng_.chance(50) ? 0 : prng_.below(3));
+  }
 
   template <typename T>
   T one_of(std::initializer_list<T> values) {
