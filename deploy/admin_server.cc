@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
@@ -17,6 +18,7 @@
 #include "deploy/operator_desk.h"
 #include "deploy/verify_copy.h"
 #include "deploy/worker_backend.h"
+#include "shared/clock.h"
 #include "shared/limits.h"
 #include "shared/log.h"
 
@@ -28,7 +30,8 @@ struct Connection {
   std::string in;
   std::string out;
   bool closing = false;  // once `out` is sent
-  bool owns_copy = false;
+  bool owns_copy = false;  // of the store, for as long as it lives: it may be silent
+  std::int64_t heard_ms = 0;
 };
 
 [[noreturn]] void throw_errno(const std::string& what) {
@@ -80,6 +83,7 @@ struct AdminServer::Parts {
   }
 
   void accept_all();
+  void make_room();
   void read_from(Connection& connection);
   void answer_lines(Connection& connection);
   void write_to(Connection& connection);
@@ -113,7 +117,8 @@ void AdminServer::run(const std::atomic<bool>& stop) {
     }
     wakeup.prepare_sleep();
     if (!stop.load(std::memory_order_relaxed)) {
-      poll(polled.data(), polled.size(), -1);  // EINTR: nothing is ready, round again
+      // EINTR: nothing is ready, round again.
+      poll(polled.data(), polled.size(), room ? -1 : static_cast<int>(kAdminSilentMs / 4));
     }
     wakeup.cancel_sleep();
     wakeup.drain();
@@ -128,6 +133,7 @@ void AdminServer::run(const std::atomic<bool>& stop) {
         parts.read_from(connection);
       }
     }
+    parts.make_room();
     std::erase_if(parts.connections, [&parts](const Connection& connection) {
       const bool gone = connection.closing && connection.out.empty();
       if (gone) close(connection.fd);
@@ -135,6 +141,18 @@ void AdminServer::run(const std::atomic<bool>& stop) {
       return gone;
     });
     if (polled[1].revents != 0) parts.accept_all();
+  }
+}
+
+// Where all places are taken, who has been silent for long gives up his: a tool that hangs must not
+// keep the operator out.
+void AdminServer::Parts::make_room() {
+  if (connections.size() < kAdminConnectionsMax) return;
+  const std::int64_t now_ms = read_clock().mono_ms;
+  for (Connection& connection : connections) {
+    if (connection.owns_copy || now_ms - connection.heard_ms < kAdminSilentMs) continue;
+    connection.out.clear();
+    connection.closing = true;
   }
 }
 
@@ -147,7 +165,7 @@ void AdminServer::Parts::accept_all() {
       return;
     }
     if (may_ask(fd)) {
-      connections.push_back({fd, {}, {}, false, false});
+      connections.push_back({fd, {}, {}, false, false, read_clock().mono_ms});
     } else {
       IMS_LOG(kWarn, "admin_peer_refused", {});
       close(fd);
@@ -164,6 +182,7 @@ void AdminServer::Parts::read_from(Connection& connection) {
     connection.closing = true;
     return;
   }
+  connection.heard_ms = read_clock().mono_ms;
   connection.in.append(room, static_cast<std::size_t>(got));
   answer_lines(connection);
 }

@@ -6,6 +6,7 @@
 //                            pending state is dropped, the epoch goes up
 
 #include <algorithm>
+#include <utility>
 
 #include "logic/worker.h"
 
@@ -261,6 +262,11 @@ void Worker::fail_pending(Batch& first) {
     }
   }
   for (AppliedEffects& applied : applied_) applied.pending = applied.committed;
+  // Those that wait for their user would come again beside themselves.
+  for (const std::string& bytes : std::exchange(waiting_effects_, {})) {
+    const auto& record = record_as<EffectRecord>(as_bytes(bytes));
+    tell_effect_done(record.worker, record.number, false);
+  }
   for (auto& [bits, session] : sessions_) {  // cursors that were in those batches
     for (Feed& feed : session->feeds) {
       if (feed.in_use) mark_dirty(*session, feed);

@@ -143,12 +143,14 @@ void Worker::park(Entity& entity, ByteView record) {
   const RecordKind kind = kind_of(record);
   const bool from_client = kind == RecordKind::kMessage || kind == RecordKind::kSync ||
                            kind == RecordKind::kGroup || kind == RecordKind::kAck;
+  const bool full = parked_count_ >= kParkedPerWorkerMax ||
+                    parked_bytes_ + record.size() > kParkedBytesPerWorkerMax;
   if (&entity != replaying_ && from_client &&
-      (entity.parked.size() >= kParkedPerKeyMax || parked_count_ >= kParkedPerWorkerMax)) {
+      (entity.parked.size() >= kParkedPerKeyMax || full)) {
     counters_.add(Counter::kParkedOverloaded);
     return refuse(requester_of(record_as<RequestRecord>(record)), Code::kOverloaded);
   }
-  if (kind == RecordKind::kLogin && parked_count_ >= kParkedPerWorkerMax) {
+  if (kind == RecordKind::kLogin && full) {
     counters_.add(Counter::kParkedOverloaded);
     const auto& login = record_as<LoginRecord>(record);
     refuse_login({login.connection, login.request_id, login.stamp, 0}, Code::kOverloaded,
@@ -157,6 +159,16 @@ void Worker::park(Entity& entity, ByteView record) {
   }
   entity.parked.emplace_back(as_text(record));
   ++parked_count_;
+  parked_bytes_ += record.size();
+}
+
+// Takes all that waits for the entity.
+std::vector<std::string> Worker::unpark(Entity& entity) {
+  std::vector<std::string> waiting;
+  waiting.swap(entity.parked);
+  parked_count_ -= static_cast<std::uint32_t>(waiting.size());
+  for (const std::string& record : waiting) parked_bytes_ -= record.size();
+  return waiting;
 }
 
 bool Worker::must_wait(Entity& entity, ByteView record) {
@@ -168,9 +180,7 @@ bool Worker::must_wait(Entity& entity, ByteView record) {
 // Dispatches what waited, in order. A record that has to wait again is parked in front of the rest.
 void Worker::replay(Entity& entity) {
   if (entity.parked.empty() || entity.reading) return;
-  std::vector<std::string> waiting;
-  waiting.swap(entity.parked);
-  parked_count_ -= static_cast<std::uint32_t>(waiting.size());
+  std::vector<std::string> waiting = unpark(entity);
   Entity* const outer = replaying_;
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     replaying_ = &entity;
@@ -180,6 +190,7 @@ void Worker::replay(Entity& entity) {
     unpin(&entity);
     if (entity.reading || entity.parked.size() > parked_before) {
       for (std::size_t rest = i + 1; rest < waiting.size(); ++rest) {
+        parked_bytes_ += waiting[rest].size();
         entity.parked.push_back(std::move(waiting[rest]));
         ++parked_count_;
       }

@@ -225,10 +225,7 @@ void Worker::finish_load(Load* load) {
       load->reason != Load::Reason::kLogin) {
     // The rows cannot be read: whoever waits for them is told, and the next request tries again.
     entity->reading = false;
-    std::vector<std::string> waiting;
-    waiting.swap(entity->parked);
-    parked_count_ -= static_cast<std::uint32_t>(waiting.size());
-    for (const std::string& bytes : waiting) {
+    for (const std::string& bytes : unpark(*entity)) {
       const ByteView record = as_bytes(bytes);
       const RecordKind kind = kind_of(record);
       if (kind == RecordKind::kLogin || kind == record_kind(HandoffKind::kVerifiedLogin)) {

@@ -97,6 +97,7 @@ enum class UserFact : std::uint8_t { kUnknown = 0, kFree = 1, kAbsent = 2, kAtGr
 struct EffectRecord {
   RecordHeader header;
   std::uint64_t number = 0;
+  std::uint64_t after = 0;  // kEffect: the one before it in its lane; 0: all before it are done
   std::uint64_t user_hash = 0;
   WorkerIndex worker = 0;  // the coordinator
   bool ok = true;          // kEffectDone

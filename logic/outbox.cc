@@ -58,6 +58,7 @@ void Worker::send_lane(WorkerIndex to) {
     const OutboxEntry& entry = lane.entries[lane.sent];
     EffectRecord record;
     record.number = entry.number;
+    if (lane.sent > 0) record.after = lane.entries[lane.sent - 1].number;
     record.user_hash = entry.user_hash;
     record.worker = ports_.index;
     record.row_bytes = static_cast<std::uint32_t>(entry.row.size());
@@ -138,6 +139,7 @@ void Worker::on_effect(const EffectRecord& record) {
   if (record.number <= applied.committed)
     return tell_effect_done(record.worker, record.number, true);
   if (record.number <= applied.pending) return;  // told when its batch is durable
+  if (record.after > applied.pending) return;    // the one before it failed; both come again
   RecordTail tail(record);
   const auto row = decode_outbox(tail.take_text(record.row_bytes));
   IMS_ASSERT(row.has_value());

@@ -79,8 +79,7 @@ class Worker {
   // Nothing is pending: no batch, read, login, exchange. For a drain.
   bool quiet() const noexcept;
 
-  // For tests and the simulation's checks.
-  std::size_t session_count() const noexcept { return sessions_.size(); }
+  std::size_t session_count() const noexcept { return sessions_.size(); }  // for tests
 
  private:
   // ---- worker.cc: the turn ----
@@ -126,14 +125,14 @@ class Worker {
   User& user_entry(TenantId tenant, std::uint64_t hash, std::string_view name);
   Group& group_entry(TenantId tenant, std::uint64_t hash, std::string_view name);
   Entity* find_entity(NameKind kind, TenantId tenant, std::uint64_t hash, std::string_view name);
-  // True: the record was parked (or refused); come back when it is dispatched again.
-  bool must_wait(Entity& entity, ByteView record);
+  bool must_wait(Entity& entity, ByteView record);  // true: parked or refused
   bool ensure_loaded(Entity& entity, ByteView record);   // false: parked
   bool ensure_fresh(Entity& entity, Timeline& timeline, ByteView record);
   bool ensure_mine(User& user, ByteView record);
   bool ensure_members(Group& group, std::span<const std::string_view> names, ByteView record);
   const Member& member_of(Group& group, std::string_view user) const;
   void park(Entity& entity, ByteView record);
+  std::vector<std::string> unpark(Entity& entity);
   void replay(Entity& entity);
   void adopt(Entity& entity, const Load& load);
   void create_user(User& user);
@@ -345,6 +344,7 @@ class Worker {
   std::size_t clock_hand_ = 0;
   std::size_t cache_bytes_ = 0;
   std::uint32_t parked_count_ = 0;
+  std::size_t parked_bytes_ = 0;
   Entity* replaying_ = nullptr;
 
   boost::unordered_flat_map<std::uint64_t, std::unique_ptr<Session>> sessions_;  // by connection

@@ -131,7 +131,7 @@ inline constexpr std::uint32_t kOwnRangesMax = 16;  // own seqs above a cursor; 
 inline constexpr std::uint32_t kMaxDevicesDefault = 8;
 inline constexpr std::uint32_t kMaxKnownDevicesDefault = 32;
 inline constexpr std::uint32_t kMaxSendOnlyDefault = 32;
-inline constexpr std::uint32_t kParkedPerKeyMax = 64;       // requests behind one read; OVERLOADED
+inline constexpr std::uint32_t kParkedPerKeyMax = 1024;     // requests behind one read; OVERLOADED
 inline constexpr std::uint32_t kParkedPerWorkerMax = 4096;  // over all keys; more: OVERLOADED
 inline constexpr std::size_t kParkedBytesPerWorkerMax = 16 * kMiB;
 inline constexpr std::uint32_t kReadsInFlightPerWorkerMax = 1024;  // the reader's queue
@@ -155,6 +155,7 @@ inline constexpr std::uint32_t kPasswordQueueDefault = 256;
 inline constexpr std::size_t kPasswordBytesMax = 1024;
 inline constexpr std::size_t kAdminLineBytesMax = 64 * kKiB;
 inline constexpr std::uint32_t kAdminConnectionsMax = 16;
+inline constexpr std::int64_t kAdminSilentMs = 2000;  // then its place goes to who waits for one
 
 // ---- logging ----
 
@@ -192,6 +193,7 @@ static_assert(ring_bytes(kMaxFrameBytesCeiling) < (std::size_t{1} << 32), "offse
 static_assert(kGatewaysMax <= 255 && kWorkersMax <= 255, "GatewayIndex and WorkerIndex are 8 bits");
 static_assert(kMaxDevicesDefault <= kMaxKnownDevicesDefault);
 static_assert(kParkedPerKeyMax <= kParkedPerWorkerMax);
+static_assert(kMaxInflightDefault <= kParkedPerKeyMax, "what one client has under way may park");
 static_assert(kKeepaliveSecondsMax * 3 / 2 * 1000ull < (1ull << 32), "deadlines fit 32 bits of ms");
 
 }  // namespace ims

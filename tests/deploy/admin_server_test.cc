@@ -266,5 +266,17 @@ TEST_CASE("connections: those above the limit wait until one ends") {
   CHECK(late.line().at("code") == 0);
 }
 
+TEST_CASE("connections: who is silent gives up his place to who waits for one") {
+  Rig rig(1);
+  std::vector<std::unique_ptr<RawPeer>> peers;
+  for (std::uint32_t i = 0; i < kAdminConnectionsMax; ++i) {
+    peers.push_back(std::make_unique<RawPeer>(rig.data));
+  }
+  RawPeer late(rig.data);
+  late.write("{\"op\":\"info\"}\n");
+  CHECK(late.line().at("code") == 0);
+  CHECK(peers[0]->line().is_null());  // closed
+}
+
 }  // namespace
 }  // namespace ims

@@ -2,7 +2,7 @@
 // (PROTOCOL.md section 5, DESIGN.md section 4).
 #include <doctest/doctest.h>
 
-#include "tests/gateway/gateway_fixture.h"
+#include "tests/gateway/push_rows.h"
 
 using namespace ims;
 using namespace ims::test;

@@ -2,7 +2,7 @@
 // (PROTOCOL.md sections 4 and 5, DESIGN.md sections 4 and 7).
 #include <doctest/doctest.h>
 
-#include "tests/gateway/gateway_fixture.h"
+#include "tests/gateway/push_rows.h"
 
 using namespace ims;
 using namespace ims::test;

@@ -656,6 +656,25 @@ class Restart(case.Case):
                         codes.MESSAGE, self.message(payload=b"y", client_id=b"c", **target),
                         True))
 
+    def test_repeats_in_one_segment_after_a_restart(self):
+        # As many as one client may have under way, none of them in memory any more.
+        sender, user = self.login("sam"), case.fresh("rob")
+        self.make_users(user)
+        frames = [self.message(to=user, payload=b"%d" % i, client_id=b"c%d" % i)
+                  for i in range(256)]
+
+        def send_all(client):
+            client.send_raw(b"".join(client.request_frame(codes.MESSAGE, frame, True, id=1000 + i)
+                                     for i, frame in enumerate(frames)))
+            return [client.wait_response(1000 + i) for i in range(256)]
+        first = send_all(sender)
+        self.expect("codes", [codes.OK] * 256, [response.code for response in first])
+        self.server.kill()
+        self.server.start()
+        again = send_all(self.login("sam"))
+        self.expect("code, duplicate, seq", [(codes.OK, True, response.seq) for response in first],
+                    [(response.code, response.duplicate, response.seq) for response in again])
+
     def test_auto_cursor_is_durable_within_a_second(self):
         user = "rob"
         sender, receiver = self.login("sam"), self.login(user, ack=codes.AUTO)
