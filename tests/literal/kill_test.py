@@ -16,7 +16,7 @@ from server import APPKEY, ORG
 ROUNDS = int(os.environ.get("IMS_KILL_ROUNDS", "20"))
 SEED = int(os.environ.get("IMS_SEED", "0")) or time.time_ns() & 0xFFFFFFFF
 UNANSWERED_MIN = 1000
-DELAY_MAX_S = 0.040
+DELAY_MAX_S = 0.150
 
 
 class CrashCase(case.Case):
