@@ -41,8 +41,7 @@ bool Worker::batch_is_full() const noexcept {
 // The head row of each timeline that grew is written once per batch, with what is pending now.
 void Worker::touch_head(Entity& owner) {
   Batch& batch = open_batch();
-  Timeline& timeline = owner.kind == NameKind::kUser ? static_cast<User&>(owner).inbox
-                                                     : static_cast<Group&>(owner).timeline;
+  Timeline& timeline = timeline_of(owner);
   if (timeline.dirty_batch == batch.number) return;
   timeline.dirty_batch = batch.number;
   batch.heads.push_back(&owner);
@@ -159,8 +158,7 @@ void Worker::release_effect(Batch& batch, const Effect& effect) {
           batch.batch.bytes().substr(effect.body_offset, effect.body_bytes);
       Entity& owner = *effect.owner;
       const bool to_group = owner.kind == NameKind::kGroup;
-      Timeline& timeline =
-          to_group ? static_cast<Group&>(owner).timeline : static_cast<User&>(owner).inbox;
+      Timeline& timeline = timeline_of(owner);
       timeline.durable.head = effect.seq;
       timeline.durable.last_time_ms = effect.time_ms;
       if (timeline.durable.first_seq == effect.seq) timeline.durable.first_time_ms = effect.time_ms;
@@ -324,12 +322,10 @@ void Worker::drop_pending_state(Batch& batch) {
   for (std::string& key : batch.erased_outbox) unerased_outbox_.push_back(std::move(key));
   batch.erased_outbox.clear();
   for (Entity* owner : batch.heads) {
-    const bool is_user = owner->kind == NameKind::kUser;
-    Timeline& timeline =
-        is_user ? static_cast<User&>(*owner).inbox : static_cast<Group&>(*owner).timeline;
+    Timeline& timeline = timeline_of(*owner);
     timeline.pending = timeline.durable;
     timeline.dirty_batch = 0;
-    if (is_user) {
+    if (owner->kind == NameKind::kUser) {
       User& user = static_cast<User&>(*owner);
       user.mine.reset();
       if (user.sessions.empty()) user.state = Entity::State::kNew;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "logic/login_record.h"
 #include "logic/worker.h"
 
 namespace ims::logic {
@@ -153,7 +154,7 @@ void Worker::park(Entity& entity, ByteView record) {
   if (kind == RecordKind::kLogin && full) {
     counters_.add(Counter::kParkedOverloaded);
     const auto& login = record_as<LoginRecord>(record);
-    refuse_login({login.connection, login.request_id, login.stamp, 0}, Code::kOverloaded,
+    refuse_login(requester_of_login(login), Code::kOverloaded,
                  "The server is overloaded; try again.");
     return end_login(login.connection);
   }

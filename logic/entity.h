@@ -51,6 +51,12 @@ struct Timeline {
   TimelineState pending;
   std::uint64_t dirty_batch = 0;  // the batch that will write the head, if any
 
+  // As it is in the store: nothing is pending.
+  void adopt(TimelineKey at, const TimelineState& stored) noexcept {
+    key = at;
+    durable = pending = stored;
+    dirty_batch = 0;
+  }
   // Rows within retention, as far as first_seq knows: pending ones included.
   std::uint64_t row_count() const noexcept { return pending.head + 1 - pending.first_seq; }
 };
@@ -101,6 +107,11 @@ struct Group : Entity {
   boost::unordered_flat_map<std::string, Member> members;
   std::vector<Subscriber> subscribers;
 };
+
+inline Timeline& timeline_of(Entity& entity) noexcept {
+  return entity.kind == NameKind::kUser ? static_cast<User&>(entity).inbox
+                                        : static_cast<Group&>(entity).timeline;
+}
 
 // Deletes the user or group that an Entity is: it has no virtual destructor, so that no user
 // carries a pointer for one.

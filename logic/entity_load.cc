@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "logic/login_record.h"
 #include "logic/worker.h"
 
 namespace ims::logic {
@@ -171,9 +172,7 @@ void Worker::adopt(Entity& entity, const Load& load) {
     user.id = row->id;
     user.last_seen_ms = row->last_seen_ms;
     user.removed = row->removed;
-    user.inbox.key = {entity.partition(), row->id.value};
-    user.inbox.durable = user.inbox.pending = load.timeline;
-    user.inbox.dirty_batch = 0;
+    user.inbox.adopt({entity.partition(), row->id.value}, load.timeline);
     if (user.removed) entity.state = Entity::State::kAbsent;
   } else {
     Group& group = static_cast<Group&>(entity);
@@ -183,9 +182,7 @@ void Worker::adopt(Entity& entity, const Load& load) {
     group.member_count = row->member_count;
     group.open = row->open;
     group.dismissed = row->dismissed;
-    group.timeline.key = {entity.partition(), row->id.value};
-    group.timeline.durable = group.timeline.pending = load.timeline;
-    group.timeline.dirty_batch = 0;
+    group.timeline.adopt({entity.partition(), row->id.value}, load.timeline);
     group.members.clear();
   }
 }
@@ -195,8 +192,7 @@ void Worker::adopt(Entity& entity, const Load& load) {
 void Worker::create_user(User& user) {
   if (!user.id) {
     user.id = UserId{next_id()};
-    user.inbox.key = {user.partition(), user.id.value};
-    user.inbox.durable = user.inbox.pending = TimelineState{};
+    user.inbox.adopt({user.partition(), user.id.value}, {});
     user.mine = std::make_unique<std::vector<Mine>>();
   }
   user.removed = false;
@@ -220,9 +216,9 @@ void Worker::take_first_seq(Timeline& timeline, const TimelineState& searched) {
 void Worker::finish_load(Load* load) {
   Entity* entity = load->entity;
   const bool failed = load->status != StoreStatus::kOk;
-  if (failed && load->reason != Load::Reason::kPassword && load->reason != Load::Reason::kSync &&
-      load->reason != Load::Reason::kCatchup && load->reason != Load::Reason::kMembersPage &&
-      load->reason != Load::Reason::kLogin) {
+  const bool is_awaited =
+      load->reason == Load::Reason::kEntity || load->reason == Load::Reason::kReplay;
+  if (failed && is_awaited) {
     // The rows cannot be read: whoever waits for them is told, and the next request tries again.
     entity->reading = false;
     for (const std::string& bytes : unpark(*entity)) {
@@ -230,7 +226,7 @@ void Worker::finish_load(Load* load) {
       const RecordKind kind = kind_of(record);
       if (kind == RecordKind::kLogin || kind == record_kind(HandoffKind::kVerifiedLogin)) {
         const auto& login = record_as<LoginRecord>(record);
-        refuse_login({login.connection, login.request_id, login.stamp, 0}, Code::kUnavailable,
+        refuse_login(requester_of_login(login), Code::kUnavailable,
                      "The store cannot be read now; try again.");
         end_login(login.connection);
       } else if (kind < RecordKind::kLoginAnswer) {
@@ -253,10 +249,7 @@ void Worker::finish_load(Load* load) {
     case Load::Reason::kReplay:
       entity->reading = false;
       if (load->load_kind == Load::Kind::kFirstSeq) {
-        Timeline& timeline = entity->kind == NameKind::kUser
-                                 ? static_cast<User*>(entity)->inbox
-                                 : static_cast<Group*>(entity)->timeline;
-        take_first_seq(timeline, load->timeline);
+        take_first_seq(timeline_of(*entity), load->timeline);
       } else if (load->load_kind == Load::Kind::kMine) {
         User& user = static_cast<User&>(*entity);
         if (user.load_stale) {

@@ -23,7 +23,7 @@ void Worker::ask_users(Group& group, std::span<const std::string_view> users,
   const std::uint64_t id = ++exchange_counter_;
   Exchange& exchange = exchanges_[id];
   exchange.id = id;
-  exchange.record = as_text({reinterpret_cast<const std::byte*>(&record), record.header.bytes});
+  exchange.record = as_text(bytes_of(record));
   exchange.deadline_ms = now_.mono_ms + kExchangeTimeoutMs;
   exchange.group = &group;
   exchange.asked.resize(worker_count_);
@@ -57,7 +57,7 @@ void Worker::ask_users(Group& group, std::span<const std::string_view> users,
 }
 
 void Worker::on_ask_users(const UsersExchangeRecord& record) {
-  const ByteView bytes{reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+  const ByteView bytes = bytes_of(record);
   RecordTail tail(record);
   std::string_view list = tail.take_text(record.list_bytes);
   std::vector<User*> users;
@@ -194,7 +194,7 @@ void Worker::ask_ack(const RequestRecord& record, std::string_view group) {
   }
   const std::uint64_t id = ++exchange_counter_;
   AckExchange& exchange = ack_exchanges_[id];
-  exchange.record = as_text({reinterpret_cast<const std::byte*>(&record), record.header.bytes});
+  exchange.record = as_text(bytes_of(record));
   exchange.deadline_ms = now_.mono_ms + kExchangeTimeoutMs;
   RecordTail tail(record);
   const std::string_view user = tail.take_text(record.from_bytes);
@@ -210,7 +210,7 @@ void Worker::ask_ack(const RequestRecord& record, std::string_view group) {
 }
 
 void Worker::on_ask_ack(const AckExchangeRecord& record) {
-  const ByteView bytes{reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+  const ByteView bytes = bytes_of(record);
   RecordTail tail(record);
   const std::string_view name = tail.take_text(record.group_bytes);
   const std::string_view user = tail.take_text(record.user_bytes);

@@ -58,7 +58,7 @@ void Worker::finish_members_page(Load* load) {
 
 void Worker::list_mine(const RequestRecord& record, const GroupCall& call) {
   const Requester to = requester_of(record);
-  const ByteView bytes{reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+  const ByteView bytes = bytes_of(record);
   User& user = user_entry(record.tenant, record.target_hash, call.target);
   if (!ensure_loaded(user, bytes)) return;
   if (user.state == Entity::State::kAbsent) return refuse(to, Code::kNotFound);

@@ -40,7 +40,7 @@ void Worker::handle_ack(const RequestRecord& record) {
     }
     return ack_feed(*session, inbox, record.seq, to);
   }
-  const ByteView bytes{reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+  const ByteView bytes = bytes_of(record);
   if (!ensure_mine(*session->user, bytes)) return;
   Feed* feed = find_feed(*session, target);
   if (feed == nullptr || (feed->end_seq == 0 && record.seq > feed_head(*session, *feed))) {

@@ -24,7 +24,7 @@ void Worker::handle_login(const LoginRecord& record) {
       refuse_login(requester_of_login(record), Code::kUnauthenticated, kWrongLogin);
       return end_login(record.connection);
     }
-    std::string verified(as_text(bytes_of_login(record)));
+    std::string verified(as_text(bytes_of(record)));
     LoginRecord& copy = *reinterpret_cast<LoginRecord*>(verified.data());
     copy.header.kind = record_kind(HandoffKind::kVerifiedLogin);
     copy.expires_ms = result.exp_ms;
@@ -37,7 +37,7 @@ void Worker::check_password_login(const LoginRecord& record) {
   const ConnectView connect = connect_of(record);
   const Tenant* tenant = tenants_.find(connect.org, connect.appkey);
   PendingLogin& login = logins_[record.connection.bits];
-  login.record = as_text(bytes_of_login(record));
+  login.record = as_text(bytes_of(record));
   Load* load = make_load(Load::Kind::kGets, Load::Reason::kPassword, nullptr);
   load->connection = record.connection;
   if (tenant != nullptr) {

@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::size_t kOutboxMax = 65'536;  // entries at one worker; above, changes wait outside
 
-ByteView bytes_of(const RequestRecord& record) {
-  return {reinterpret_cast<const std::byte*>(&record), record.header.bytes};
-}
-
 bool changes_members(GroupOp op) {
   return op == GroupOp::kCreate || op == GroupOp::kJoin || op == GroupOp::kLeave ||
          op == GroupOp::kInvite || op == GroupOp::kKick || op == GroupOp::kDismiss;
@@ -143,9 +139,7 @@ bool Worker::group_create(const RequestRecord& record, Group& group, const Group
   if (!event_fits(call, added)) return refuse(to, Code::kTooLarge), true;
 
   group.id = GroupId{next_id()};
-  group.timeline.key = {group.partition(), group.id.value};
-  group.timeline.durable = group.timeline.pending = TimelineState{};
-  group.timeline.dirty_batch = 0;
+  group.timeline.adopt({group.partition(), group.id.value}, {});
   group.state = Entity::State::kReady;
   group.dismissed = false;
   group.label = call.request.name;

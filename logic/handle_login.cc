@@ -38,13 +38,13 @@ void Worker::continue_login(const LoginRecord& record) {
     return next_login(user);
   }
   if (user.login_busy) {
-    user.waiting_logins.emplace_back(as_text(bytes_of_login(record)));
+    user.waiting_logins.emplace_back(as_text(bytes_of(record)));
     return;
   }
   user.login_busy = true;
   user.login_stale = false;
   Load* load = make_load(Load::Kind::kLogin, Load::Reason::kLogin, &user);
-  load->record = as_text(bytes_of_login(record));
+  load->record = as_text(bytes_of(record));
   load->connection = record.connection;
   start_load_quiet(load);
 }

@@ -13,10 +13,6 @@
 namespace ims::logic {
 namespace {
 
-ByteView bytes_of(const RequestRecord& record) {
-  return {reinterpret_cast<const std::byte*>(&record), record.header.bytes};
-}
-
 // Is a relayed message for this session of the recipient?
 bool hears(const Session& session, const RequestRecord& record) {
   return !session.send_only && !session.closing && session.id != record.session;
@@ -34,8 +30,7 @@ void Worker::handle_message(const RequestRecord& record) {
   if (!ensure_loaded(target, bytes_of(record))) return;
   const Requester to = requester_of(record);
   if (target.state == Entity::State::kAbsent) return refuse(to, Code::kNotFound);
-  Timeline& timeline =
-      to_group ? static_cast<Group&>(target).timeline : static_cast<User&>(target).inbox;
+  Timeline& timeline = timeline_of(target);
 
   if (!offline && !to_group) {
     counters_.add(Counter::kMessagesRelayed);
@@ -46,7 +41,7 @@ void Worker::handle_message(const RequestRecord& record) {
   if (offline && !parts.client_id.empty()) {
     key = dedupe_key(timeline.key, record.sender, parts.client_id);
     hash_message(record.type, parts.payload, hash);
-    if (is_duplicate(record, target, timeline, key, hash)) return;
+    if (is_duplicate(record, target, key, hash)) return;
   }
 
   if (to_group) {
@@ -110,8 +105,8 @@ void Worker::store_message(const RequestRecord& record, const MessageParts& part
 
 // ---- dedupe -------------------------------------------------------------------------------------
 
-bool Worker::is_duplicate(const RequestRecord& record, Entity& target, const Timeline& timeline,
-                          const std::string& key, const DedupeRow& hash) {
+bool Worker::is_duplicate(const RequestRecord& record, Entity& target, const std::string& key,
+                          const DedupeRow& hash) {
   const Requester to = requester_of(record);
   const auto differs = [&](const DedupeRow& first) {
     return first.hash_low != hash.hash_low || first.hash_high != hash.hash_high;
@@ -120,7 +115,6 @@ bool Worker::is_duplicate(const RequestRecord& record, Entity& target, const Tim
     answer(to, Code::kAlreadyExists, "The client_id was used for another message.");
     return true;
   };
-  static_cast<void>(timeline);
 
   const auto pending = pending_dedupe_.find(key);
   if (pending != pending_dedupe_.end()) {

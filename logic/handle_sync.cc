@@ -42,7 +42,7 @@ std::uint8_t sync_field(RowKind kind) {
 
 void Worker::handle_sync(const RequestRecord& record) {
   const Requester to = requester_of(record);
-  const ByteView bytes{reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+  const ByteView bytes = bytes_of(record);
   RecordTail tail(record);
   const std::string_view from = tail.take_text(record.from_bytes);
   tail.take(record.device_bytes);
@@ -55,8 +55,7 @@ void Worker::handle_sync(const RequestRecord& record) {
   if (!ensure_loaded(owner, bytes)) return;
   if (owner.state == Entity::State::kAbsent) return refuse(to, Code::kNotFound);
 
-  Timeline& timeline =
-      of_group ? static_cast<Group&>(owner).timeline : static_cast<User&>(owner).inbox;
+  Timeline& timeline = timeline_of(owner);
   std::uint64_t first_visible = 1;
   if (of_group) {
     Group& group = static_cast<Group&>(owner);

@@ -25,8 +25,4 @@ inline Requester requester_of_login(const LoginRecord& record) {
   return {record.connection, record.request_id, record.stamp, 0};
 }
 
-inline ByteView bytes_of_login(const LoginRecord& record) {
-  return {reinterpret_cast<const std::byte*>(&record), record.header.bytes};
-}
-
 }  // namespace ims::logic

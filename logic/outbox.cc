@@ -107,12 +107,11 @@ void Worker::on_effect_done(const EffectRecord& record) {
 // Rows leave the store in the order of n: a restart must not find an effect without those that came
 // after it.
 void Worker::erase_outbox(std::string key) {
+  unerased_outbox_.push_back(std::move(key));
   erase_outbox_again();
-  ops().erase(Table::kMeta, key);
-  open_->erased_outbox.push_back(std::move(key));
 }
 
-// Those whose batch failed.
+// With those whose batch failed.
 void Worker::erase_outbox_again() {
   std::vector<std::string> keys;
   keys.swap(unerased_outbox_);
@@ -147,7 +146,7 @@ void Worker::on_effect(const EffectRecord& record) {
   // The mine row's key needs the user's id. A user that is not in memory is loaded first; effects
   // for others wait behind it, so that their order is kept.
   if (!waiting_effects_.empty() || (user.state == Entity::State::kNew)) {
-    const ByteView bytes{reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+    const ByteView bytes = bytes_of(record);
     applied.pending = record.number;
     // What it means to sessions holds at once: rows behind it are next on the ring.
     if (user.state == Entity::State::kReady) apply_mine(user, *row);

@@ -128,7 +128,7 @@ void Worker::on_subscribe(const SubscribeRecord& record) {
   RecordTail tail(record);
   const std::string_view name = tail.take_text(record.name_bytes);
   Group& group = group_entry(record.tenant, record.group_hash, name);
-  const ByteView bytes{reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+  const ByteView bytes = bytes_of(record);
   if (!ensure_loaded(group, bytes)) return;
   if (group.state == Entity::State::kAbsent || group.id != record.group) return;
   const auto found = std::find_if(
@@ -157,7 +157,7 @@ void Worker::on_unsubscribe(const SubscribeRecord& record) {
   Entity* found = find_entity(NameKind::kGroup, record.tenant, record.group_hash, name);
   if (found == nullptr) return;
   Group& group = static_cast<Group&>(*found);
-  const ByteView bytes{reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+  const ByteView bytes = bytes_of(record);
   if (must_wait(group, bytes)) return;  // behind the subscription that it ends
   const auto erased = std::erase_if(group.subscribers, [&](const Subscriber& subscriber) {
     return subscriber.worker == record.worker;

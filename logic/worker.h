@@ -176,8 +176,8 @@ class Worker {
   void relay_in_place(const RequestRecord& record, const User& user, std::uint32_t offset);
   void relay_to_group(const RequestRecord& record, const MessageParts& parts, Group& group);
   // True: answered, waiting or parked; the message is not to be stored.
-  bool is_duplicate(const RequestRecord& record, Entity& target, const Timeline& timeline,
-                    const std::string& key, const DedupeRow& hash);
+  bool is_duplicate(const RequestRecord& record, Entity& target, const std::string& key,
+                    const DedupeRow& hash);
 
   // ---- handle_ack.cc, handle_sync.cc ----
   void handle_ack(const RequestRecord& record);

@@ -231,6 +231,12 @@ const Record& record_as(ByteView bytes) noexcept {
   return *reinterpret_cast<const Record*>(bytes.data());
 }
 
+// A record with its tail, from its fixed part.
+template <typename Record>
+ByteView bytes_of(const Record& record) noexcept {
+  return {reinterpret_cast<const std::byte*>(&record), record.header.bytes};
+}
+
 // Walks the byte strings behind a record's fixed part.
 class RecordTail {
  public:

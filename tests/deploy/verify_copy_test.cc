@@ -20,21 +20,14 @@
 #include "logic/rows.h"
 #include "logic/store_identity.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/tiny_store.h"
 
 namespace ims {
 namespace {
 
 using logic::Table;
 using nlohmann::json;
-
-logic::StoreOptions rig_options() {
-  logic::StoreOptions options;
-  options.block_cache_bytes = 1 * kMiB;
-  options.write_buffer_bytes = 1 * kMiB;
-  options.store_reserve_bytes = 0;
-  options.ballast_bytes = 0;
-  return options;
-}
+using testing::tiny_store_options;
 
 std::size_t copies_in(const DataDir& data) {
   std::size_t count = 0;
@@ -57,7 +50,7 @@ struct Rig {
   Rig() {
     data.root = folder.path();
     data.create();
-    store = std::make_unique<logic::RocksStore>(data.store().string(), rig_options());
+    store = std::make_unique<logic::RocksStore>(data.store().string(), tiny_store_options());
     logic::open_identity(*store);
     start();
   }

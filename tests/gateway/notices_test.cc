@@ -7,6 +7,20 @@
 using namespace ims;
 using namespace ims::test;
 
+namespace {
+
+// Pushes row 1, of 100 bytes, and sees it taken; what it weighs on the wire.
+std::size_t push_first_row(GatewayFixture& world, const GatewayFixture::Session& session) {
+  push_rows(world, session, 1, 1, 100);
+  world.turns(2);
+  const std::size_t frame_bytes = world.inbox(session.client).size();
+  world.frames(session.client);
+  world.all_records();
+  return frame_bytes;
+}
+
+}  // namespace
+
 TEST_CASE("Taken: once the queue ran empty, with the last ordinal") {
   GatewayFixture world;
   const auto session = world.log_in("alice");
@@ -61,10 +75,7 @@ TEST_CASE("Taken: with a queue that does not run empty, every half window") {
 TEST_CASE("Taken: within kTakenReportMs although the client reads no more") {
   GatewayFixture world;
   const auto session = world.log_in("alice");
-  push_rows(world, session, 1, 1, 100);
-  world.turns(2);
-  const std::size_t frame_bytes = world.inbox(session.client).size();
-  world.all_records();
+  const std::size_t frame_bytes = push_first_row(world, session);
   world.io.set_window(session.client, frame_bytes * 7 / 2);
   push_rows(world, session, 2, 11, 100);
   world.turns(2);
@@ -84,12 +95,7 @@ TEST_CASE("Taken: within kTakenReportMs although the client reads no more") {
 TEST_CASE("a short send that cuts a row does not count it") {
   GatewayFixture world;
   const auto session = world.log_in("alice");
-  // What five frames weigh on the wire.
-  push_rows(world, session, 1, 1, 100);
-  world.turns(2);
-  const std::size_t frame_bytes = world.inbox(session.client).size();
-  world.frames(session.client);
-  world.all_records();
+  const std::size_t frame_bytes = push_first_row(world, session);
   for (std::size_t cut = 0; cut <= frame_bytes; cut += 7) {
     GatewayFixture fresh;
     const auto other = fresh.log_in("alice");

@@ -14,20 +14,13 @@
 #include "logic/store_rocks.h"
 #include "logic/sys_keys.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/tiny_store.h"
 
 namespace ims::logic {
 namespace {
 
 using testing::TempDir;
-
-StoreOptions copy_options() {
-  StoreOptions options;
-  options.block_cache_bytes = 1 * kMiB;
-  options.write_buffer_bytes = 1 * kMiB;
-  options.store_reserve_bytes = 0;
-  options.ballast_bytes = 0;
-  return options;
-}
+using testing::tiny_store_options;
 
 StoreStatus put_all(Store& store, const std::string& key, const std::string& value) {
   StoreBatch batch;
@@ -61,7 +54,7 @@ std::uint64_t rows_below(Store& store, Table table, const std::string& to) {
 TEST_CASE("a copy: what was written before it, in files and in the WAL, nothing that came later") {
   const TempDir directory;
   const std::string path = directory.path() + "/copy";
-  RocksStore store(directory.path() + "/store", copy_options());
+  RocksStore store(directory.path() + "/store", tiny_store_options());
   REQUIRE(put_all(store, "k1", "in files") == StoreStatus::kOk);
   REQUIRE(store.compact() == StoreStatus::kOk);
   REQUIRE(put_all(store, "k2", "in the WAL") == StoreStatus::kOk);
@@ -70,7 +63,7 @@ TEST_CASE("a copy: what was written before it, in files and in the WAL, nothing 
   REQUIRE(put_all(store, "k3", "later") == StoreStatus::kOk);
   REQUIRE(store.compact() == StoreStatus::kOk);  // the store's own files of then are gone
 
-  StoreCopy copy(path, copy_options());
+  StoreCopy copy(path, tiny_store_options());
   for (const Table table : {Table::kMeta, Table::kRows, Table::kCursors, Table::kDedupe}) {
     CHECK(value_of(copy, table, "k1") == "in files");
     CHECK(value_of(copy, table, "k2") == "in the WAL");
@@ -95,19 +88,19 @@ TEST_CASE("a copy changes nothing: not the original's counters, not a file of it
   };
   StoreIdentity before;
   {
-    RocksStore store(directory.path() + "/store", copy_options());
+    RocksStore store(directory.path() + "/store", tiny_store_options());
     before = open_identity(store);
     const std::uint64_t commits = store.commits();
     REQUIRE(store.checkpoint(path) == StoreStatus::kOk);
     const std::string made = files();
-    { StoreCopy copy(path, copy_options()); }
-    { StoreCopy copy(path, copy_options()); }  // and it can be opened again
+    { StoreCopy copy(path, tiny_store_options()); }
+    { StoreCopy copy(path, tiny_store_options()); }  // and it can be opened again
     CHECK(files() == made);
     CHECK(store.commits() == commits);
     std::filesystem::remove_all(path);
     CHECK(put_all(store, "k1", "x") == StoreStatus::kOk);
   }
-  RocksStore store(directory.path() + "/store", copy_options());
+  RocksStore store(directory.path() + "/store", tiny_store_options());
   const StoreIdentity after = open_identity(store);
   CHECK(after.boot == before.boot + 1);
   CHECK(after.epoch == before.epoch);
@@ -117,7 +110,7 @@ TEST_CASE("a copy changes nothing: not the original's counters, not a file of it
 TEST_CASE("a copy that cannot be made or opened says so and leaves nothing") {
   const TempDir directory;
   const std::string path = directory.path() + "/copy";
-  RocksStore store(directory.path() + "/store", copy_options());
+  RocksStore store(directory.path() + "/store", tiny_store_options());
   std::filesystem::create_directory(path);
   CHECK(store.checkpoint(path) == StoreStatus::kIoError);  // it exists
   std::filesystem::remove_all(path);
@@ -125,7 +118,8 @@ TEST_CASE("a copy that cannot be made or opened says so and leaves nothing") {
   CHECK_FALSE(std::filesystem::exists(path));
   CHECK(put_all(store, "k1", "x") == StoreStatus::kOk);  // the store itself is as it was
 
-  CHECK_THROWS_WITH_AS(StoreCopy(path, copy_options()), doctest::Contains("cannot open the copy"),
+  CHECK_THROWS_WITH_AS(StoreCopy(path, tiny_store_options()),
+                       doctest::Contains("cannot open the copy"),
                        StoreError);
   CHECK_FALSE(std::filesystem::exists(path));
   std::string newer;
@@ -135,7 +129,7 @@ TEST_CASE("a copy that cannot be made or opened says so and leaves nothing") {
   const StoreBatch* const batches[] = {&batch};
   REQUIRE(store.write(batches, 1, true) == StoreStatus::kOk);
   REQUIRE(store.checkpoint(path) == StoreStatus::kOk);
-  CHECK_THROWS_WITH_AS(StoreCopy(path, copy_options()), doctest::Contains("is not of format"),
+  CHECK_THROWS_WITH_AS(StoreCopy(path, tiny_store_options()), doctest::Contains("is not of format"),
                        StoreError);
 }
 
@@ -143,7 +137,7 @@ TEST_CASE("a copy that cannot be made or opened says so and leaves nothing") {
 // without the batch before it, shows a count that is not the number of rows, or two counts.
 TEST_CASE("copies under load: whole batches, in order, through flushes") {
   const TempDir directory;
-  RocksStore store(directory.path() + "/store", copy_options());
+  RocksStore store(directory.path() + "/store", tiny_store_options());
   std::atomic<bool> stop{false};
   std::thread writer([&] {
     const std::string filler(2'000, 'x');
@@ -164,7 +158,7 @@ TEST_CASE("copies under load: whole batches, in order, through flushes") {
     CAPTURE(i);
     const std::string path = directory.path() + "/copy" + std::to_string(i);
     CHECK(store.checkpoint(path) == StoreStatus::kOk);
-    StoreCopy copy(path, copy_options());
+    StoreCopy copy(path, tiny_store_options());
     const std::string last = value_of(copy, Table::kMeta, "last");
     const std::uint64_t count = last == "none" ? 0 : std::stoull(last);
     CHECK(count >= last_count);

@@ -15,20 +15,13 @@
 #include "logic/sys_keys.h"
 #include "tests/support/sim_store.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/tiny_store.h"
 
 namespace ims::logic {
 namespace {
 
 using testing::TempDir;
-
-StoreOptions open_options() {
-  StoreOptions options;
-  options.block_cache_bytes = 1 * kMiB;
-  options.write_buffer_bytes = 1 * kMiB;
-  options.store_reserve_bytes = 0;
-  options.ballast_bytes = 0;
-  return options;
-}
+using testing::tiny_store_options;
 
 StoreStatus put(Store& store, Table table, std::string_view key, std::string_view value) {
   StoreBatch batch;
@@ -51,8 +44,8 @@ std::string at_time(std::int64_t time_ms) {
 TEST_CASE("open: makes the directory and its parents, opens it again") {
   const TempDir directory;
   const std::string path = directory.path() + "/a/b";
-  { RocksStore store(path, open_options()); }
-  RocksStore store(path, open_options());
+  { RocksStore store(path, tiny_store_options()); }
+  RocksStore store(path, tiny_store_options());
   CHECK(store.commits() == 1);
 }
 
@@ -60,21 +53,21 @@ TEST_CASE("open: a file in the way, a store in use, a newer format: clear errors
   const TempDir directory;
   const std::string file = directory.path() + "/file";
   std::ofstream(file) << "x";
-  CHECK_THROWS_WITH_AS(RocksStore(file, open_options()), doctest::Contains("directory"),
+  CHECK_THROWS_WITH_AS(RocksStore(file, tiny_store_options()), doctest::Contains("directory"),
                        StoreError);
-  CHECK_THROWS_WITH_AS(RocksStore(file + "/below", open_options()),
+  CHECK_THROWS_WITH_AS(RocksStore(file + "/below", tiny_store_options()),
                        doctest::Contains("cannot make the directory"), StoreError);
 
   const std::string path = directory.path() + "/store";
   {
-    RocksStore store(path, open_options());
-    CHECK_THROWS_WITH_AS(RocksStore(path, open_options()),
+    RocksStore store(path, tiny_store_options());
+    CHECK_THROWS_WITH_AS(RocksStore(path, tiny_store_options()),
                          doctest::Contains("in use by another process"), StoreError);
     std::string newer;
     append_big_endian(newer, kStoreFormat + 1);
     REQUIRE(put(store, Table::kMeta, kSysFormat, newer) == StoreStatus::kOk);
   }
-  CHECK_THROWS_WITH_AS(RocksStore(path, open_options()),
+  CHECK_THROWS_WITH_AS(RocksStore(path, tiny_store_options()),
                        doctest::Contains("has format 2, this imsd reads and writes format 1"),
                        StoreError);
 }
@@ -87,7 +80,7 @@ TEST_CASE("open: a directory without permission names it and says what is needed
   std::filesystem::permissions(directory.path(), std::filesystem::perms::all);
   const auto refuses = [&] {
     try {
-      RocksStore store(path, open_options());
+      RocksStore store(path, tiny_store_options());
     } catch (const StoreError& error) {
       return std::string_view(error.what()).find("cannot use the directory " + path) !=
              std::string_view::npos;
@@ -108,16 +101,16 @@ TEST_CASE("open: a directory without permission names it and says what is needed
 
 TEST_CASE("open: a store whose files vanished is not a new one") {
   const TempDir directory;
-  { RocksStore store(directory.path(), open_options()); }
+  { RocksStore store(directory.path(), tiny_store_options()); }
   for (const auto& file : std::filesystem::directory_iterator(directory.path())) {
     if (file.path().filename() != "commit_floor") std::filesystem::remove_all(file.path());
   }
-  CHECK_THROWS_WITH_AS(RocksStore(directory.path(), open_options()),
+  CHECK_THROWS_WITH_AS(RocksStore(directory.path(), tiny_store_options()),
                        doctest::Contains("lost at least 1 commits"), StoreError);
-  StoreOptions options = open_options();
+  StoreOptions options = tiny_store_options();
   options.accept_loss = true;
   { RocksStore store(directory.path(), options); }
-  RocksStore store(directory.path(), open_options());
+  RocksStore store(directory.path(), tiny_store_options());
   CHECK(store.lost_commits() == 0);
 }
 
@@ -125,13 +118,13 @@ TEST_CASE("identity: drawn once, the boot counter grows durably, a lost store ge
   const TempDir directory;
   StoreIdentity first;
   {
-    RocksStore store(directory.path(), open_options());
+    RocksStore store(directory.path(), tiny_store_options());
     first = open_identity(store);
     CHECK(first.boot == 1);
     CHECK(first.seed != 0);
     CHECK(first.epoch != StoreIdentity().epoch);
   }
-  RocksStore store(directory.path(), open_options());
+  RocksStore store(directory.path(), tiny_store_options());
   const StoreIdentity second = open_identity(store);
   CHECK(second.boot == 2);
   CHECK(second.seed == first.seed);
@@ -212,7 +205,7 @@ TEST_CASE("retention: compaction takes what is older than its table keeps, and n
   constexpr std::int64_t kWindow = 1'000;
   const TempDir directory;
   RetentionClock clock(false);
-  StoreOptions options = open_options();
+  StoreOptions options = tiny_store_options();
   options.retention_ms = kKeep;
   options.dedupe_window_ms = kWindow;
   options.clock = &clock;
