@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "deploy/ctl_verify_walk.h"
 #include "deploy/operator_desk.h"
 #include "logic/keys.h"
 #include "logic/rows.h"
@@ -17,81 +18,6 @@
 #include "shared/route.h"
 
 namespace ims {
-namespace {
-
-using logic::MineRow;
-using logic::StoreStatus;
-using logic::Table;
-using logic::TimelineKey;
-using logic::TimelineState;
-
-template <typename Row>
-class RowFunction final : public logic::RowVisitor {
- public:
-  explicit RowFunction(Row row) : row_(std::move(row)) {}
-  bool on_row(std::string_view key, std::string_view value) override {
-    row_(key, value);
-    return true;
-  }
-
- private:
-  Row row_;
-};
-
-// A user or a group: what its row says, and what is found of its timeline.
-struct Owner {
-  NameKind kind{};
-  std::uint16_t partition = 0;
-  std::uint32_t tenant = 0;
-  std::string name;
-  TimelineState state;
-  std::uint32_t member_count = 0;
-  bool dismissed = false;
-  std::map<std::string, std::uint64_t, std::less<>> members;  // of a group: name, join_seq
-};
-
-class Walk {
- public:
-  Walk(logic::Store& store, std::int64_t now_ms, std::int64_t retention_ms)
-      : store_(store), cutoff_ms_(retention_ms == 0 ? INT64_MIN : now_ms - retention_ms) {}
-
-  VerifyResult run();
-
- private:
-  template <typename Row>
-  void scan(Table table, std::string_view from, std::string_view to, Row row);
-  template <typename Row>
-  void scan_kind(char kind, Row row) {
-    const std::string prefix(1, kind);
-    scan(Table::kMeta, prefix, logic::prefix_end(prefix), std::move(row));
-  }
-  void problem(std::string text);
-  std::string label(const Owner& owner) const;
-  Owner* find(std::uint64_t id);
-
-  void read_partition_seed();
-  void read_owners(NameKind kind);
-  void check_partition(const Owner& owner);
-  void check_rows();
-  void check_orphan(std::uint64_t id, std::string_view value);
-  void check_end(const Owner& owner, std::uint64_t last_seq);
-  void read_members();
-  void read_mine();
-  void check_members();
-  void check_cursors();
-
-  logic::Store& store_;
-  const std::int64_t cutoff_ms_;  // rows older than this may be gone
-  VerifyResult result_;
-  std::optional<std::uint64_t> seed_;
-  logic::TenantTable tenants_;
-  boost::unordered_flat_map<std::uint64_t, Owner> owners_;  // by timeline
-  boost::unordered_flat_map<std::string, bool> dismissals_;  // groups that still tell members
-  // What outbox rows still have to write, by user and group: the last one stands.
-  boost::unordered_flat_map<std::string, MineRow> told_;
-  // Memberships that users' rows name: group timeline and user name, to join_seq.
-  std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> mine_;
-};
 
 std::string pair_key(std::uint32_t tenant, std::string_view a, std::string_view b) {
   return std::to_string(tenant) + '/' + std::string(a) + '/' + std::string(b);
@@ -107,15 +33,8 @@ VerifyResult Walk::run() {
   read_mine();
   check_members();
   check_cursors();
+  check_contacts();
   return std::move(result_);
-}
-
-template <typename Row>
-void Walk::scan(Table table, std::string_view from, std::string_view to, Row row) {
-  RowFunction<Row> visitor(std::move(row));
-  const StoreStatus status =
-      store_.scan(table, from, to, false, logic::ReadTier::kMayBlock, visitor);
-  if (status != StoreStatus::kOk) problem("a part of the store cannot be read");
 }
 
 void Walk::problem(std::string text) {
@@ -156,7 +75,12 @@ void Walk::read_owners(NameKind kind) {
     std::uint64_t id = 0;
     if (kind == NameKind::kUser) {
       const auto row = logic::decode_user(value);
-      if (row) id = row->id.value, owner.state = row->inbox;
+      if (row) {
+        id = row->id.value;
+        owner.state = row->inbox;
+        owner.contacts = row->contacts;
+        owner.blocked = row->blocked;
+      }
       ++result_.users;
     } else if (const auto row = logic::decode_group(value)) {
       id = row->id.value;
@@ -260,80 +184,6 @@ void Walk::check_end(const Owner& owner, std::uint64_t last_seq) {
           std::to_string(owner.state.head) + " are missing at the end");
 }
 
-// ---- memberships ----
-
-void Walk::read_members() {
-  scan_kind('m', [&](std::string_view key, std::string_view value) {
-    const auto id = logic::read_big_endian<std::uint64_t>(key.substr(3));
-    const auto row = logic::decode_member(value);
-    Owner* group = find(id);
-    if (group == nullptr) return problem("members of an unknown group: " + std::to_string(id));
-    if (!row) return problem(label(*group) + ": a member's row is damaged");
-    group->members.emplace(logic::name_of_member_key(key), row->join_seq);
-    if (row->join_seq > group->state.head) {
-      problem(label(*group) + ": " + quote(logic::name_of_member_key(key)) + " joined at " +
-              std::to_string(row->join_seq) + ", beyond head " + std::to_string(group->state.head));
-    }
-  });
-  scan_kind('x', [&](std::string_view key, std::string_view) {
-    dismissals_[std::string(key.substr(7))] = true;
-  });
-  scan_kind('o', [&](std::string_view, std::string_view value) {
-    const auto row = logic::decode_outbox(value);
-    if (!row) return problem("an outbox row is damaged");
-    told_[pair_key(row->tenant.value, row->user_name, row->group_name)] = row->mine;
-  });
-}
-
-void Walk::read_mine() {
-  const auto take = [&](std::string_view user, const std::string& group, const MineRow& row) {
-    if (row.end_seq != 0) return;
-    mine_[{row.group.value, std::string(user)}] = row.join_seq;
-    if (find(row.group.value) == nullptr && !dismissals_.contains(group)) {
-      problem("user " + quote(user) + " is in group " + quote(group) + ", which is unknown");
-    }
-  };
-  scan_kind('n', [&](std::string_view key, std::string_view value) {
-    const auto id = logic::read_big_endian<std::uint64_t>(key.substr(3));
-    const std::string group(logic::name_of_member_key(key));
-    const Owner* user = find(id);
-    if (user == nullptr) return problem("groups of an unknown user: " + std::to_string(id));
-    const auto row = logic::decode_mine(value);
-    if (!row) return problem(label(*user) + ": its row of group " + quote(group) + " is damaged");
-    if (!told_.contains(pair_key(user->tenant, user->name, group))) take(user->name, group, *row);
-  });
-  for (const auto& [key, row] : told_) {
-    const std::size_t first = key.find('/');
-    const std::size_t last = key.rfind('/');  // names hold no '/'
-    take(std::string_view(key).substr(first + 1, last - first - 1), key.substr(last + 1), row);
-  }
-}
-
-void Walk::check_members() {
-  for (const auto& [id, group] : owners_) {
-    if (group.kind != NameKind::kGroup || group.dismissed) continue;
-    if (group.members.size() != group.member_count) {
-      problem(label(group) + ": counts " + std::to_string(group.member_count) + " members, has " +
-              std::to_string(group.members.size()));
-    }
-    for (const auto& [name, join_seq] : group.members) {
-      const auto mine = mine_.find({id, name});
-      if (mine == mine_.end()) {
-        problem(label(group) + ": member " + quote(name) + " does not know of it");
-      } else if (mine->second != join_seq) {
-        problem(label(group) + ": member " + quote(name) + " joined at " +
-                std::to_string(join_seq) + ", its own row says " + std::to_string(mine->second));
-      }
-    }
-  }
-  for (const auto& [key, join_seq] : mine_) {
-    const Owner* group = find(key.first);
-    // A dismissed group may still be telling its members.
-    if (group == nullptr || group->dismissed || group->members.contains(key.second)) continue;
-    problem(label(*group) + ": " + quote(key.second) + " believes to be a member");
-  }
-}
-
 // ---- cursors ----
 
 void Walk::check_cursors() {
@@ -355,8 +205,6 @@ void Walk::check_cursors() {
     }
   });
 }
-
-}  // namespace
 
 VerifyResult verify(logic::Store& store, std::int64_t now_ms, std::int64_t retention_ms) {
   return Walk(store, now_ms, retention_ms).run();

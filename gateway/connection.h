@@ -120,6 +120,7 @@ struct Connection {
   bool awaits_login : 1 = false;     // a worker owes the login answer
   bool stop_and_wait : 1 = false;    // a request with id 0 is unanswered
   bool send_only : 1 = false;
+  bool copies : 1 = false;           // the user has other devices: kFlagCopies
   bool queued_hold : 1 = false;      // stands in a queue of held connections
   bool dirty : 1 = false;            // stands in a list of connections to send to
   bool dirty_fanout : 1 = false;     // only in the fan-out list

@@ -12,6 +12,7 @@
 //   take_frames.cc     bytes -> frames, carry, holds    notices.cc   kTaken, kRefused, kDrained ...
 //   take_login.cc      the first frame                  timers.cc    deadlines, keepalive, shutdown
 //   take_request.cc    requests -> records              flush.cc     owed bytes -> sends
+//   take_contact.cc    CONTACT and PRESENCE likewise
 //   on_records.cc      records -> owed bytes             on_relay.cc  relayed messages
 //
 // Threads   One. The rings, the counters and `config` outlive it.
@@ -144,6 +145,9 @@ class Gateway {
   bool take_ack(Connection& connection, std::uint64_t id, const RequestView& request);
   bool take_sync(Connection& connection, std::uint64_t id, const RequestView& request);
   bool take_group(Connection& connection, std::uint64_t id, const RequestView& request);
+  bool take_contact(Connection& connection, std::uint64_t id, const RequestView& request);
+  bool take_presence(Connection& connection, std::uint64_t id, const RequestView& request);
+  WorkerIndex worker_for(const Connection& connection, const RequestRecord& record) const noexcept;
   bool push_request(Connection& connection, RequestRecord& record, std::string_view target,
                     ByteView client_id, ByteView payload);
   bool ring_open(Connection& connection, WorkerIndex worker);

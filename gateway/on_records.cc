@@ -76,6 +76,13 @@ bool Gateway::on_record(Worker& worker, ByteView record) {
     case RecordKind::kRelay:
       on_relay(worker, record_as<RelayRecord>(record));
       return true;
+    case RecordKind::kCopies: {
+      const auto& copies = record_as<CopiesRecord>(record);
+      if (Connection* connection = table_.find(copies.connection)) {
+        connection->copies = (copies.header.flags & kFlagCopies) != 0;
+      }
+      return true;
+    }
     case RecordKind::kDisconnect:
       on_disconnect(record_as<DisconnectRecord>(record));
       return true;
@@ -121,6 +128,7 @@ void Gateway::on_login_answer(const LoginAnswerRecord& record) {
   connection.user = record.user;
   connection.tenant = record.tenant;
   connection.send_only = (record.header.flags & kFlagSendOnly) != 0;
+  connection.copies = (record.header.flags & kFlagCopies) != 0;
   connection.set_names(user, device, pool_);
   const std::uint32_t keepalive_s = std::min(record.keepalive_s, kKeepaliveSecondsMax);
   table_.liveness(connection) = {now_ms(), keepalive_s * 1500};

@@ -62,9 +62,6 @@ Refusal check_message(const RequestView& request, const MessageView& message,
   if (message.type < 0 || message.type >= kMessageTypeCount) {
     return unsupported("unknown message type");
   }
-  if (message.type == static_cast<std::int32_t>(MessageType::kRecall)) {
-    return unsupported("RECALL is not supported");
-  }
   if (const Refusal refusal = check_options(request)) return refusal;
   if (message.to.empty() == message.group.empty()) {
     return bad("a message names exactly one of to and group");
@@ -72,6 +69,13 @@ Refusal check_message(const RequestView& request, const MessageView& message,
   if (!message.to.empty() && !valid_name(message.to)) return bad("to is not a valid name");
   if (!message.group.empty() && !valid_name(message.group)) return bad("group is not a valid name");
   if (message.client_id.size() > kClientIdBytesMax) return bad("client_id is at most 32 bytes");
+  if (message.type == static_cast<std::int32_t>(MessageType::kRecall)) {
+    std::uint64_t seq = 0;
+    if (!request.offline) return bad("RECALL needs offline=true");
+    if (decode_recall(message.payload, seq) != DecodeStatus::kOk) {
+      return bad("the payload of a RECALL does not decode");
+    }
+  }
   if (message.payload.size() > max_message_bytes) {
     return {Code::kTooLarge, "the message's payload is longer than max_message_bytes"};
   }
@@ -90,6 +94,35 @@ Refusal check_sync(const RequestView& request, const SyncView& sync) noexcept {
   if (!sync.group.empty() && !valid_name(sync.group)) return bad("group is not a valid name");
   if (sync.after_seq != 0 && sync.before_seq != 0) {
     return bad("SYNC takes after_seq or before_seq, not both");
+  }
+  return {};
+}
+
+Refusal check_contact(const RequestView& request, const ContactRequestView& contact,
+                      std::string_view own_name) noexcept {
+  if (!valid_contact_op(contact.op)) return unsupported("unknown contact op");
+  if (const Refusal refusal = check_options(request)) return refusal;
+  const bool lists = static_cast<ContactOp>(contact.op) == ContactOp::kList;
+  if (contact.user.empty() ? !lists : !valid_name(contact.user)) {
+    return bad("user is not a valid name");
+  }
+  if (!valid_label(contact.note)) {
+    return bad("a note is at most 256 bytes without control characters");
+  }
+  if (!contact.cursor.empty() && !valid_name(contact.cursor)) {
+    return bad("cursor is not a valid name");
+  }
+  if (!lists && contact.user == own_name) return bad("nobody is a contact of oneself");
+  return {};
+}
+
+Refusal check_presence(const RequestView& request, const PresenceRequestView& presence,
+                       bool send_only) noexcept {
+  if (send_only) return unsupported("a send_only session has no presence");
+  if (const Refusal refusal = check_options(request)) return refusal;
+  if (presence.users.size() > kUsersPerRequestMax) return bad("a request names at most 500 users");
+  for (const std::string_view user : presence.users) {
+    if (!valid_name(user)) return bad("users holds what is not a valid name");
   }
   return {};
 }

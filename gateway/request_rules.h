@@ -28,6 +28,10 @@ Refusal check_message(const RequestView& request, const MessageView& message,
                       std::uint32_t max_message_bytes) noexcept;
 Refusal check_ack(const RequestView& request, const AckView& ack, bool send_only) noexcept;
 Refusal check_sync(const RequestView& request, const SyncView& sync) noexcept;
+Refusal check_contact(const RequestView& request, const ContactRequestView& contact,
+                      std::string_view own_name) noexcept;
+Refusal check_presence(const RequestView& request, const PresenceRequestView& presence,
+                       bool send_only) noexcept;
 Refusal check_group(const RequestView& request, const GroupRequestView& group) noexcept;
 
 }  // namespace ims::gateway

@@ -2,6 +2,7 @@
 // whoever owns what they change. What breaks a rule that needs no state is answered here.
 #include "gateway/gateway.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "shared/assert.h"
@@ -58,6 +59,10 @@ bool Gateway::take_request(Connection& connection, const Command& command) {
       return take_sync(connection, command.id, request);
     case static_cast<std::int32_t>(RequestType::kGroup):
       return take_group(connection, command.id, request);
+    case static_cast<std::int32_t>(RequestType::kContact):
+      return take_contact(connection, command.id, request);
+    case static_cast<std::int32_t>(RequestType::kPresence):
+      return take_presence(connection, command.id, request);
     default:
       if (!answer_fits(connection, kSmallAnswerBytes)) return false;
       refuse(connection, command.id, {Code::kUnsupported, "unsupported request type"});
@@ -168,17 +173,23 @@ std::string_view Gateway::make_group_name(std::span<char> out) noexcept {
 
 // ---- onto the ring -----------------------------------------------------------------------------
 
-// Completes the record and writes it for the worker that owns the target; an ACK always goes to the
-// session's own worker. False: that ring is full.
+// The owner of the target; of an ACK, the session's own; of two contacts, that of their pair.
+WorkerIndex Gateway::worker_for(const Connection& connection,
+                                const RequestRecord& record) const noexcept {
+  if (record.header.kind == RecordKind::kAck) return connection.home;
+  const std::uint64_t hash = record.header.kind == RecordKind::kContact
+                                 ? std::min(record.target_hash, connection.user_hash)
+                                 : record.target_hash;
+  return worker_of(hash, static_cast<std::uint32_t>(workers_.size()));
+}
+
+// Completes the record and writes it for the worker that it concerns. False: that ring is full.
 bool Gateway::push_request(Connection& connection, RequestRecord& record, std::string_view target,
                            ByteView client_id, ByteView payload) {
   const bool to_group = (record.header.flags & kFlagToGroup) != 0;
   record.target_hash = hash_name(hash_seed_, connection.tenant_hash,
                                  to_group ? NameKind::kGroup : NameKind::kUser, target);
-  const WorkerIndex worker =
-      record.header.kind == RecordKind::kAck
-          ? connection.home
-          : worker_of(record.target_hash, static_cast<std::uint32_t>(workers_.size()));
+  const WorkerIndex worker = worker_for(connection, record);
   if (!ring_open(connection, worker)) return false;
   RecordWriter writer(*workers_[worker].requests,
                       sizeof record + connection.user_bytes + connection.device_bytes +
@@ -189,6 +200,7 @@ bool Gateway::push_request(Connection& connection, RequestRecord& record, std::s
     return false;
   }
   if (connection.send_only) record.header.flags |= kFlagSendOnly;
+  if (connection.copies) record.header.flags |= kFlagCopies;
   record.connection = id_of(connection);
   record.session = connection.session;
   record.sender = connection.user;

@@ -171,5 +171,11 @@ template bool Worker::send_handoff(WorkerIndex, UsersExchangeRecord, HandoffKind
                                    std::initializer_list<std::string_view>);
 template bool Worker::send_handoff(WorkerIndex, EffectRecord, HandoffKind,
                                    std::initializer_list<std::string_view>);
+template bool Worker::send_handoff(WorkerIndex, ContactExchangeRecord, HandoffKind,
+                                   std::initializer_list<std::string_view>);
+template bool Worker::send_handoff(WorkerIndex, OwnCopyRecord, HandoffKind,
+                                   std::initializer_list<std::string_view>);
+template bool Worker::send_handoff(WorkerIndex, PresenceRecord, HandoffKind,
+                                   std::initializer_list<std::string_view>);
 
 }  // namespace ims::logic

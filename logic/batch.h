@@ -35,6 +35,7 @@ struct Effect {
   Code code = Code::kOk;
   RowKind row_kind{};
   bool meta = false;  // the group changed in more than its timeline
+  bool copies = false;  // the sender has other devices, which get a copy
   WorkerIndex worker = 0;         // kEffectDone: the coordinator
   Entity* owner = nullptr;        // pinned until released
   Requester requester;

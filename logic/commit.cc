@@ -38,6 +38,12 @@ bool Worker::batch_is_full() const noexcept {
   return open_->messages >= kBatchMessagesMax || open_->batch.size_bytes() >= kBatchBytesMax / 2;
 }
 
+bool Worker::batch_is_pending(std::uint64_t number) const noexcept {
+  const auto is_it = [&](const Batch* batch) { return batch->number == number; };
+  return (open_ != nullptr && is_it(open_)) || std::ranges::any_of(in_flight_, is_it) ||
+         std::ranges::any_of(committed_, is_it);
+}
+
 // The head row of each timeline that grew is written once per batch, with what is pending now.
 void Worker::touch_head(Entity& owner) {
   Batch& batch = open_batch();
@@ -60,6 +66,27 @@ std::uint64_t Worker::append_row(Entity& owner, Timeline& timeline, std::int64_t
   return seq;
 }
 
+// The row itself, and the effect that pushes it once it is durable; `seq` and `time_ms` are
+// append_row()'s.
+RowSlot Worker::put_row(Entity& owner, const Timeline& timeline, std::uint64_t seq,
+                        std::int64_t time_ms, SessionId origin, UserId sender, RowKind kind,
+                        std::size_t body_bytes) {
+  scratch_.clear();
+  append_row_header(scratch_, time_ms, origin, sender, kind);
+  char* value =
+      ops().put_space(Table::kRows, row_key(timeline.key, seq), kRowHeaderBytes + body_bytes);
+  std::memcpy(value, scratch_.data(), kRowHeaderBytes);
+  const std::size_t body_offset = ops().last_value_offset() + kRowHeaderBytes;
+  Effect& effect = add_effect(Effect::Kind::kRow, &owner);
+  effect.row_kind = kind;
+  effect.origin_session = origin;
+  effect.seq = seq;
+  effect.time_ms = time_ms;
+  effect.body_offset = static_cast<std::uint32_t>(body_offset);
+  effect.body_bytes = static_cast<std::uint32_t>(body_bytes);
+  return {reinterpret_cast<std::byte*>(value + kRowHeaderBytes), effect};
+}
+
 void Worker::submit_batch() {
   if (open_ == nullptr) return;
   if (in_flight_.size() + committed_.size() >= kBatchesInFlightMax) return;
@@ -68,7 +95,8 @@ void Worker::submit_batch() {
     if (owner->kind == NameKind::kUser) {
       const User& user = static_cast<const User&>(*owner);
       batch.batch.put(Table::kMeta, user_key(user.partition(), user.tenant, user.name),
-                      encode_user({user.id, user.inbox.pending, user.last_seen_ms, user.removed}));
+                      encode_user({user.id, user.inbox.pending, user.last_seen_ms, user.removed,
+                                   user.contact_count, user.blocked_count}));
     } else {
       const Group& group = static_cast<const Group&>(*owner);
       batch.batch.put(Table::kMeta, group_key(group.partition(), group.tenant, group.name),
@@ -184,6 +212,7 @@ void Worker::release_effect(Batch& batch, const Effect& effect) {
           consider_live(*session, 0, effect.seq, effect.origin_session, body.size());
         }
         push_row(effect.seq, body, effect.requester.stamp);
+        if (effect.copies) send_copy(static_cast<User&>(owner), effect, body);
       }
       break;
     }
@@ -305,7 +334,7 @@ void Worker::fail_batch(Batch& batch, std::vector<Load*>& loads) {
         }
         break;
       }
-      case Effect::Kind::kOutbox: break;
+      case Effect::Kind::kOutbox: contacts_.effect_failed(effect.number); break;
       case Effect::Kind::kEffectDone:
         tell_effect_done(effect.worker, effect.number, false);
         break;
@@ -328,6 +357,8 @@ void Worker::drop_pending_state(Batch& batch) {
     if (owner->kind == NameKind::kUser) {
       User& user = static_cast<User&>(*owner);
       user.mine.reset();
+      user.contacts.reset();
+      user.counts_stale = true;
       if (user.sessions.empty()) user.state = Entity::State::kNew;
     } else {
       Group& group = static_cast<Group&>(*owner);

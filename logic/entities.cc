@@ -142,8 +142,7 @@ std::uint64_t Worker::next_id() {
 void Worker::park(Entity& entity, ByteView record) {
   counters_.add(Counter::kParked);
   const RecordKind kind = kind_of(record);
-  const bool from_client = kind == RecordKind::kMessage || kind == RecordKind::kSync ||
-                           kind == RecordKind::kGroup || kind == RecordKind::kAck;
+  const bool from_client = kind < RecordKind::kLoginAnswer && kind != RecordKind::kLogin;
   const bool full = parked_count_ >= kParkedPerWorkerMax ||
                     parked_bytes_ + record.size() > kParkedBytesPerWorkerMax;
   if (&entity != replaying_ && from_client &&

@@ -80,6 +80,15 @@ struct User : Entity {
   // Memberships by ascending name; null: not loaded. Loaded, it includes what is pending.
   std::unique_ptr<std::vector<Mine>> mine;
   std::uint32_t groups_reserved = 0;  // places promised to exchanges under way
+  // What is known of how the user sees others; contacts.h. Pending changes included.
+  using ContactMap = boost::unordered_flat_map<std::string, ContactRow>;
+  std::unique_ptr<ContactMap> contacts;  // rows that were looked up, absent ones too
+  std::uint64_t contacts_batch = 0;      // the last one that changed them
+  std::uint32_t contact_count = 0;
+  std::uint32_t blocked_count = 0;
+  std::uint32_t contacts_reserved = 0;
+  bool counts_stale = false;        // a batch failed: the counts are read again
+  std::uint8_t known_devices = 0;   // while there are sessions
 };
 
 struct Member {

@@ -172,6 +172,9 @@ void Worker::adopt(Entity& entity, const Load& load) {
     user.id = row->id;
     user.last_seen_ms = row->last_seen_ms;
     user.removed = row->removed;
+    user.contact_count = row->contacts;
+    user.blocked_count = row->blocked;
+    user.counts_stale = false;
     user.inbox.adopt({entity.partition(), row->id.value}, load.timeline);
     if (user.removed) entity.state = Entity::State::kAbsent;
   } else {
@@ -241,6 +244,7 @@ void Worker::finish_load(Load* load) {
     case Load::Reason::kSync: finish_sync(load); break;
     case Load::Reason::kCatchup: finish_catchup(load); break;
     case Load::Reason::kMembersPage: finish_members_page(load); break;
+    case Load::Reason::kContactsPage: contacts_.finish_page(load); break;
     case Load::Reason::kLogin: return finish_login(load);  // frees it, replays
     case Load::Reason::kEntity:
       entity->reading = false;
@@ -259,6 +263,8 @@ void Worker::finish_load(Load* load) {
           return;
         }
         user.mine = std::make_unique<std::vector<Mine>>(std::move(load->mine));
+      } else if (entity->kind == NameKind::kUser) {
+        contacts_.take_loaded(static_cast<User&>(*entity), *load);
       } else if (entity->kind == NameKind::kGroup) {
         Group& group = static_cast<Group&>(*entity);
         for (const ReadJob::Get& get : load->gets) {
@@ -272,6 +278,9 @@ void Worker::finish_load(Load* load) {
         }
       }
       for (const ReadJob::Get& get : load->gets) {
+        if (get.table == Table::kRows) {
+          read_rows_[get.key] = get.status == StoreStatus::kOk ? get.value : std::string();
+        }
         if (get.table != Table::kDedupe) continue;
         DedupeRow row;
         if (get.status == StoreStatus::kOk) row = decode_dedupe(get.value).value_or(DedupeRow{});

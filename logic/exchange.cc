@@ -29,6 +29,8 @@ void Worker::ask_users(Group& group, std::span<const std::string_view> users,
   exchange.asked.resize(worker_count_);
   pin(&group);
   if (static_cast<GroupOp>(record.type) == GroupOp::kCreate) hold_group(exchange);
+  RecordTail tail(record);
+  const std::string_view actor = tail.take_text(record.from_bytes);
   const std::uint64_t tenant_seed = tenant_hash(group.tenant);
   for (const std::string_view user : users) {
     if (!exchange.facts.try_emplace(std::string(user), UserFact::kUnknown).second) continue;
@@ -49,16 +51,18 @@ void Worker::ask_users(Group& group, std::span<const std::string_view> users,
     question.tenant = group.tenant;
     question.worker = ports_.index;
     question.count = static_cast<std::uint16_t>(names.size());
+    question.actor_bytes = static_cast<std::uint8_t>(actor.size());
     question.list_bytes = static_cast<std::uint32_t>(list.size());
     ++exchange.answers_due;
     // No room: the exchange runs into its deadline and the client tries again.
-    send_handoff(static_cast<WorkerIndex>(to), question, HandoffKind::kAskUsers, {list});
+    send_handoff(static_cast<WorkerIndex>(to), question, HandoffKind::kAskUsers, {actor, list});
   }
 }
 
 void Worker::on_ask_users(const UsersExchangeRecord& record) {
   const ByteView bytes = bytes_of(record);
   RecordTail tail(record);
+  const std::string_view actor = tail.take_text(record.actor_bytes);
   std::string_view list = tail.take_text(record.list_bytes);
   std::vector<User*> users;
   users.reserve(record.count);
@@ -73,13 +77,17 @@ void Worker::on_ask_users(const UsersExchangeRecord& record) {
     // Parked at the first user that has to be read; asked again from the start after it.
     if (!ensure_loaded(user, bytes)) return;
     if (user.state == Entity::State::kReady && !ensure_mine(user, bytes)) return;
+    if (user.state == Entity::State::kReady && Contacts::may_block(user) &&
+        !contacts_.ensure(user, {&actor, 1}, bytes)) {
+      return;
+    }
     users.push_back(&user);
   }
   std::string facts;
   for (User* user : users) {
     UserFact fact = UserFact::kFree;
-    if (user->state != Entity::State::kReady) {
-      fact = UserFact::kAbsent;
+    if (user->state != Entity::State::kReady || contacts_.view(*user, actor).blocked) {
+      fact = UserFact::kAbsent;  // whom they blocked need not know
     } else {
       const auto active = std::count_if(user->mine->begin(), user->mine->end(),
                                         [](const Mine& mine) { return mine.row.end_seq == 0; });
@@ -152,6 +160,7 @@ Exchange* Worker::exchange_of(const RequestRecord& record) {
 }
 
 void Worker::expire_exchanges() {
+  contacts_.expire();
   for (auto it = exchanges_.begin(); it != exchanges_.end();) {
     if (now_.mono_ms < it->second.deadline_ms) {
       ++it;

@@ -16,8 +16,12 @@ constexpr std::size_t kOutboxPauseAt = 2048;  // entries that must leave first
 
 void Worker::begin_dismissal(Group& group, std::uint64_t seq, std::int64_t time_ms) {
   const MineRow end{group.id, 0, seq, time_ms};
+  OutboxRow row;
+  row.tenant = group.tenant;
+  row.group_name = group.name;
+  row.mine = end;
   ops().put(Table::kMeta, dismissal_key(group.partition(), group.tenant, group.name),
-            encode_outbox({group.tenant, {}, group.name, end}));
+            encode_outbox(row));
   queue_dismissal(group.tenant, group.name, end);
 }
 

@@ -57,14 +57,9 @@ void Worker::group_event(const RequestRecord& record, Group& group, const GroupC
   if (call.op == GroupOp::kCreate || call.op == GroupOp::kRename) fields.name = group.label;
   if (call.op == GroupOp::kSetRole) fields.role = call.role;
 
-  const std::size_t body_bytes = push_group_event_bytes(fields);
-  std::string header;
-  append_row_header(header, time_ms, record.session, record.sender, RowKind::kGroupEvent);
-  char* value =
-      ops().put_space(Table::kRows, row_key(group.timeline.key, seq), kRowHeaderBytes + body_bytes);
-  std::memcpy(value, header.data(), kRowHeaderBytes);
-  write_push_group_event(reinterpret_cast<std::byte*>(value + kRowHeaderBytes), fields);
-  const std::size_t body_offset = ops().last_value_offset() + kRowHeaderBytes;
+  const RowSlot slot = put_row(group, group.timeline, seq, time_ms, record.session, record.sender,
+                               RowKind::kGroupEvent, push_group_event_bytes(fields));
+  write_push_group_event(slot.body, fields);
 
   append_group_tail(result_, {.group = group.name,
                               .name = group.label,
@@ -72,15 +67,9 @@ void Worker::group_event(const RequestRecord& record, Group& group, const GroupC
                               .head_seq = seq,
                               .cursor = {},
                               .open = group.open});
-  Effect& effect = add_effect(Effect::Kind::kRow, &group);
+  Effect& effect = slot.effect;
   effect.requester = requester_of(record);
-  effect.origin_session = record.session;
-  effect.row_kind = RowKind::kGroupEvent;
   effect.meta = true;
-  effect.seq = seq;
-  effect.time_ms = time_ms;
-  effect.body_offset = static_cast<std::uint32_t>(body_offset);
-  effect.body_bytes = static_cast<std::uint32_t>(body_bytes);
   effect.payload_offset = static_cast<std::uint32_t>(open_->arena.size());
   effect.payload_bytes = static_cast<std::uint32_t>(result_.size());
   open_->arena.append(as_text(result_));

@@ -14,8 +14,6 @@
 namespace ims::logic {
 namespace {
 
-constexpr std::size_t kOutboxMax = 65'536;  // entries at one worker; above, changes wait outside
-
 bool changes_members(GroupOp op) {
   return op == GroupOp::kCreate || op == GroupOp::kJoin || op == GroupOp::kLeave ||
          op == GroupOp::kInvite || op == GroupOp::kKick || op == GroupOp::kDismiss;

@@ -133,6 +133,10 @@ void Worker::finish_login(Load* load) {
   counters_.set(Counter::kSessions, sessions_.size());
   bool writes = is_new_user;
 
+  user.known_devices = 0;
+  for (const Load::Cursor& cursor : load->cursors) {
+    if (cursor.timeline == user.id.value) ++user.known_devices;
+  }
   if (session.send_only) {
     ++user.send_only_count;
   } else {
@@ -160,6 +164,10 @@ void Worker::finish_login(Load* load) {
       return std::max(most_advanced, live_cursor(user, timeline));
     };
 
+    session.seen_due = true;
+    session.in_dirty_list = true;
+    dirty_sessions_.push_back(session.connection);
+
     bool known_device = false;
     Feed& inbox = session.feeds.emplace_back();
     inbox.timeline = user.inbox.key;
@@ -174,7 +182,8 @@ void Worker::finish_login(Load* load) {
     inbox.acked = std::max(inbox.acked, device_cursor(session, user.id.value));
     inbox.handed = inbox.acked;
     if (!known_device) {
-      forget_oldest_device(user, load->cursors);
+      if (!forget_oldest_device(user, load->cursors)) ++user.known_devices;
+      tell_copies(user);
       ops().put(Table::kCursors, cursor_key(user.inbox.key, session.device, user.id.value),
                 encode_cursor({now_.wall_ms, inbox.acked}));
       writes = true;
@@ -223,8 +232,8 @@ const Session* Worker::older_session(const Session& session) const {
 }
 
 // A further device beyond max_known_devices: the one that was not seen for longest and has no
-// session is forgotten, with all its cursors.
-void Worker::forget_oldest_device(User& user, const std::vector<Load::Cursor>& cursors) {
+// session is forgotten, with all its cursors. True: one was.
+bool Worker::forget_oldest_device(User& user, const std::vector<Load::Cursor>& cursors) {
   std::size_t known = 0;
   const Load::Cursor* oldest = nullptr;
   for (const Load::Cursor& cursor : cursors) {
@@ -237,11 +246,12 @@ void Worker::forget_oldest_device(User& user, const std::vector<Load::Cursor>& c
     if (online) continue;
     if (oldest == nullptr || cursor.row.last_used_ms < oldest->row.last_used_ms) oldest = &cursor;
   }
-  if (known < config_.max_known_devices || oldest == nullptr) return;
+  if (known < config_.max_known_devices || oldest == nullptr) return false;
   for (const Load::Cursor& cursor : cursors) {
     if (cursor.device != oldest->device) continue;
     ops().erase(Table::kCursors, cursor_key(user.inbox.key, cursor.device, cursor.timeline));
   }
+  return true;
 }
 
 // ---- the answer ---------------------------------------------------------------------------------
@@ -255,7 +265,8 @@ void Worker::send_login_answer(Session& session) {
   if (session.waits_for && !session.closing) return;
   const User& user = *session.user;
   LoginAnswerRecord record;
-  record.header.flags = session.send_only ? kFlagSendOnly : 0;
+  record.header.flags = static_cast<std::uint8_t>((session.send_only ? kFlagSendOnly : 0) |
+                                                  (copies_due(user, session) ? kFlagCopies : 0));
   record.session = session.id;
   record.user = user.id;
   record.user_hash = user.hash;
@@ -268,7 +279,9 @@ void Worker::send_login_answer(Session& session) {
   record.code = Code::kOk;
   answer_login(session.login, record, user.name, session.device, {});
   session.answered = true;
-  if (!session.send_only) enqueue_pump(session);
+  if (session.send_only) return;
+  enqueue_pump(session);
+  presence_.touch(user);
 }
 
 }  // namespace ims::logic

@@ -33,6 +33,7 @@ void Worker::handle_message(const RequestRecord& record) {
   Timeline& timeline = timeline_of(target);
 
   if (!offline && !to_group) {
+    if (!may_write(record, parts.from, static_cast<User&>(target))) return;
     counters_.add(Counter::kMessagesRelayed);
     return relay_to_user(record, parts, static_cast<User&>(target));
   }
@@ -51,20 +52,26 @@ void Worker::handle_message(const RequestRecord& record) {
     const Member& member = member_of(group, parts.from);
     if (!member.exists) return answer(to, Code::kForbidden, "You are no member of the group.");
     if (member.row.muted) return answer(to, Code::kForbidden, "You are muted in the group.");
+  } else if (!may_write(record, parts.from, static_cast<User&>(target))) {
+    return;
   }
   if (!offline) {
     counters_.add(Counter::kMessagesRelayed);
     return relay_to_group(record, parts, static_cast<Group&>(target));
   }
-  // From here on nothing parks but a full timeline's search.
+  std::string recalled;
+  const bool recalls = record.type == static_cast<std::uint8_t>(MessageType::kRecall);
+  // From here on nothing parks but a full timeline's search, and a RECALL's.
   if (timeline.row_count() >= config_.max_timeline_rows) {
     if (!ensure_fresh(target, timeline, bytes_of(record))) return;
     if (timeline.row_count() >= config_.max_timeline_rows) {
       return answer(to, Code::kQueueFull, "The recipient's queue is full.");
     }
   }
+  if (recalls && !find_recalled(record, parts, target, timeline, recalled)) return;
   if (!key.empty()) read_dedupe_.erase(key);
   if (!ports_.store->has_space()) return refuse(to, Code::kUnavailable);
+  if (recalls) put_recalled(timeline, recalled);
   store_message(record, parts, target, timeline);
   if (!key.empty()) {
     Effect& effect = open_->effects.back();
@@ -83,24 +90,23 @@ void Worker::store_message(const RequestRecord& record, const MessageParts& part
   std::int64_t time_ms = 0;
   const std::uint64_t seq = append_row(target, timeline, time_ms);
   const MessageFields fields = parts.fields(record, seq, time_ms);
-
-  const std::size_t body_bytes = push_message_bytes(fields);
-  scratch_.clear();
-  append_row_header(scratch_, time_ms, record.session, record.sender, RowKind::kMessage);
-  char* value =
-      ops().put_space(Table::kRows, row_key(timeline.key, seq), kRowHeaderBytes + body_bytes);
-  std::memcpy(value, scratch_.data(), kRowHeaderBytes);
-  write_push_message(reinterpret_cast<std::byte*>(value + kRowHeaderBytes), fields);
+  const RowSlot slot = put_row(target, timeline, seq, time_ms, record.session, record.sender,
+                               RowKind::kMessage, push_message_bytes(fields));
+  write_push_message(slot.body, fields);
   counters_.add(Counter::kPayloadBytesCopied, parts.payload.size());
+  slot.effect.requester = requester_of(record);
+  // A message to oneself is one row.
+  slot.effect.copies = (record.header.flags & (kFlagCopies | kFlagToGroup)) == kFlagCopies &&
+                       static_cast<User&>(target).id != record.sender;
+}
 
-  const std::size_t body_offset = ops().last_value_offset() + kRowHeaderBytes;
-  Effect& effect = add_effect(Effect::Kind::kRow, &target);
-  effect.requester = requester_of(record);
-  effect.origin_session = record.session;
-  effect.seq = seq;
-  effect.time_ms = time_ms;
-  effect.body_offset = static_cast<std::uint32_t>(body_offset);
-  effect.body_bytes = static_cast<std::uint32_t>(body_bytes);
+// A block holds for stored and relayed messages. False: parked, or answered.
+bool Worker::may_write(const RequestRecord& record, std::string_view from, User& user) {
+  if (!Contacts::may_block(user)) return true;
+  if (!contacts_.ensure(user, {&from, 1}, bytes_of(record))) return false;
+  if (!contacts_.view(user, from).blocked) return true;
+  answer(requester_of(record), Code::kForbidden, "The user has blocked you.");
+  return false;
 }
 
 // ---- dedupe -------------------------------------------------------------------------------------

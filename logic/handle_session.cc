@@ -118,6 +118,8 @@ void Worker::end_session(Session& session) {
   for (std::uint32_t i = 0; i < session.feeds.size(); ++i) {
     if (session.feeds[i].hub != nullptr) leave_hub(session, i);
   }
+  presence_.end_session(session);
+  if (!session.send_only) presence_.touch(user);
   unpin(&user);
   sessions_.erase(session.connection.bits);
   counters_.set(Counter::kSessions, sessions_.size());
@@ -171,6 +173,12 @@ std::uint64_t Worker::device_cursor(const Session& session, std::uint64_t timeli
 
 void Worker::flush_cursors(Session& session) {
   session.in_dirty_list = false;
+  if (session.seen_due && ports_.store->has_space()) {
+    // Its end may be a crash's: then this is what is known.
+    session.seen_due = false;
+    session.user->last_seen_ms = std::max(session.user->last_seen_ms, now_.wall_ms);
+    touch_head(*session.user);
+  }
   note_change(*session.user);
   for (Feed& feed : session.feeds) {
     if (!feed.dirty || !feed.in_use) continue;

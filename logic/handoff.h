@@ -14,6 +14,17 @@
 //                         ◀─────────────────  kEffect             an outbox row: membership changed
 //     kEffectDone         ─────────────────▶
 //
+//   pair's owner                            the other user's owner
+//     kAskContact         ─────────────────▶  ◀── kContactAnswer  exists? room for a contact?
+//     kEffect             ─────────────────▶  ◀── kEffectDone     the mirror of the pair's row
+//
+//   recipient's owner                       sender's owner
+//     kOwnCopy            ─────────────────▶  a stored message, for the sender's other devices
+//
+//   who watches                             the watched user's owner
+//     kAskPresence        ─────────────────▶  ◀── kPresenceAnswer
+//     kUnwatch            ─────────────────▶  ◀── kPresence       devices came or went
+//
 // On one ring an effect goes before the rows that follow its event, so v never pushes a row to who
 // is no member any more.
 #pragma once
@@ -39,6 +50,13 @@ enum class HandoffKind : std::uint8_t {
   kEffect = 74,
   kEffectDone = 75,
   kVerifiedLogin = 76,  // local: a LoginRecord whose credentials were checked
+  kAskContact = 77,
+  kContactAnswer = 78,
+  kOwnCopy = 79,
+  kAskPresence = 80,
+  kPresenceAnswer = 81,
+  kPresence = 82,
+  kUnwatch = 83,
 };
 
 constexpr RecordKind record_kind(HandoffKind kind) { return static_cast<RecordKind>(kind); }
@@ -78,14 +96,14 @@ struct AckExchangeRecord {
   std::uint8_t user_bytes = 0;
 };
 
-// kAskUsers, kUsersAnswer. Bytes of the question: | length u8 | name | ...; of the answer: one
-// UserFact per user in the same order.
+// kAskUsers, kUsersAnswer. Bytes of the question: the name of who asks, then | length u8 | name |
+// ...; of the answer: one UserFact per user in the same order.
 struct UsersExchangeRecord {
   RecordHeader header;
   std::uint64_t exchange = 0;
   TenantId tenant;
   WorkerIndex worker = 0;
-  std::uint8_t spare = 0;
+  std::uint8_t actor_bytes = 0;
   std::uint16_t count = 0;
   std::uint32_t list_bytes = 0;
   std::uint32_t spare2 = 0;
@@ -101,8 +119,47 @@ struct EffectRecord {
   std::uint64_t user_hash = 0;
   WorkerIndex worker = 0;  // the coordinator
   bool ok = true;          // kEffectDone
-  std::uint16_t spare = 0;
+  std::uint16_t partition = 0;  // of the outbox row
   std::uint32_t row_bytes = 0;
+};
+
+// kAskContact, kContactAnswer. Bytes of the question: the user's name.
+enum class ContactFact : std::uint8_t { kFree, kAbsent, kAtContactLimit, kInboxFull };
+struct ContactExchangeRecord {
+  RecordHeader header;
+  std::uint64_t exchange = 0;
+  std::uint64_t user_hash = 0;
+  TenantId tenant;
+  WorkerIndex worker = 0;
+  std::uint8_t user_bytes = 0;
+  bool adds_contact = false;  // a place among the user's contacts is reserved
+  bool adds_event = false;    // an ADD: its inbox must have room
+  ContactFact fact{};         // answer
+  std::uint8_t spare[7] = {};
+};
+
+// kOwnCopy. Bytes: the push body of the message as the recipient gets it.
+struct OwnCopyRecord {
+  RecordHeader header;
+  std::uint64_t sender_hash = 0;
+  SessionId origin_session;
+  std::uint64_t stamp = 0;
+  TenantId tenant;
+  std::uint32_t body_bytes = 0;
+};
+
+// kAskPresence, kPresenceAnswer, kUnwatch, kPresence. Bytes: | length u8 | name | ... of the users
+// asked for; in an answer and in kPresence, for each of them what presence_text.h says.
+struct PresenceRecord {
+  RecordHeader header;
+  std::uint64_t exchange = 0;
+  TenantId tenant;
+  WorkerIndex worker = 0;  // who asks, or watches no more
+  bool watch = false;
+  bool last = true;        // kPresenceAnswer: nothing more comes from this worker
+  std::uint8_t spare = 0;
+  std::uint32_t list_bytes = 0;
+  std::uint32_t spare2 = 0;
 };
 
 }  // namespace ims::logic

@@ -26,6 +26,13 @@ std::string owned_key(char kind, TimelineKey owner, std::string_view name) {
   return key;
 }
 
+std::string numbered_key(char kind, std::uint16_t partition, std::uint64_t number) {
+  std::string key(1, kind);
+  append_number(key, partition);
+  append_number(key, number);
+  return key;
+}
+
 std::string timeline_prefix(TimelineKey timeline, std::size_t more_bytes) {
   std::string key;
   key.reserve(2 + 8 + more_bytes);
@@ -61,11 +68,15 @@ std::string mine_key(TimelineKey user, std::string_view group_name) {
   return owned_key('n', user, group_name);
 }
 
+std::string contact_key(TimelineKey user, std::string_view other_name) {
+  return owned_key('c', user, other_name);
+}
+
 std::string outbox_key(std::uint16_t partition, std::uint64_t number) {
-  std::string key(1, 'o');
-  append_number(key, partition);
-  append_number(key, number);
-  return key;
+  return numbered_key('o', partition, number);
+}
+std::string applied_key(std::uint16_t partition, std::uint64_t number) {
+  return numbered_key('d', partition, number);
 }
 
 std::string row_key(TimelineKey timeline, std::uint64_t seq) {

@@ -10,6 +10,8 @@
 //             'n' P U group-name     mine row: a user's view of one membership
 //             'g' P N name           group row         P is the group's
 //             'm' P G user-name      member row: the truth about one membership
+//             'c' P U user-name      contact row: a user's view of another
+//             'd' P n                outbox row n was applied; both rows go at once
 //             'x' P N name           dismissal that is not done yet
 //             'o' P n                outbox row: one effect on a remote owner, n ascending
 //   kRows     P T seq                row of a timeline
@@ -44,6 +46,8 @@ std::string group_key(std::uint16_t partition, TenantId tenant, std::string_view
 std::string dismissal_key(std::uint16_t partition, TenantId tenant, std::string_view name);
 std::string member_key(TimelineKey group, std::string_view user_name);
 std::string mine_key(TimelineKey user, std::string_view group_name);
+std::string contact_key(TimelineKey user, std::string_view other_name);
+std::string applied_key(std::uint16_t partition, std::uint64_t number);
 std::string outbox_key(std::uint16_t partition, std::uint64_t number);
 std::string row_key(TimelineKey timeline, std::uint64_t seq);
 std::string device_cursors_key(TimelineKey user, std::string_view device);  // prefix of all T
@@ -56,13 +60,13 @@ std::string prefix_end(std::string prefix);
 
 // Reading keys back.
 std::uint64_t seq_of_row_key(std::string_view key);
-std::string_view name_of_member_key(std::string_view key);  // also of mine keys
+std::string_view name_of_member_key(std::string_view key);  // also of mine and contact keys
 struct CursorKeyParts {
   std::string_view device;
   std::uint64_t timeline = 0;
 };
 CursorKeyParts parse_cursor_key(std::string_view key);
-std::uint64_t number_of_outbox_key(std::string_view key);
+std::uint64_t number_of_outbox_key(std::string_view key);  // also of applied keys
 std::uint16_t partition_of_key(std::string_view key, std::size_t at);
 
 }  // namespace ims::logic

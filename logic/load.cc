@@ -44,6 +44,10 @@ class NamePage final : public RowVisitor {
  public:
   explicit NamePage(Load& load) : load_(load) {}
   bool on_row(std::string_view key, std::string_view value) override {
+    if (load_.listed_contacts) {
+      const auto row = decode_contact(value);
+      if (!row || !row->listed()) return true;
+    }
     if (load_.page.size() >= load_.rows_max) {
       load_.more = true;
       return false;
@@ -169,6 +173,7 @@ void Load::reset() {
   mine.clear();
   page.clear();
   timeline = {};
+  listed_contacts = false;
 }
 
 StoreStatus run_load(Store& store, Load& load, ReadTier tier) {

@@ -26,7 +26,7 @@ struct Load : ReadJob {
     kNamePage,   // keys of kMeta behind a prefix: members
   };
   enum class Reason : std::uint8_t {  // what the worker does with the result
-    kEntity, kLogin, kReplay, kPassword, kSync, kCatchup, kMembersPage,
+    kEntity, kLogin, kReplay, kPassword, kSync, kCatchup, kMembersPage, kContactsPage,
   };
 
   struct Cursor {
@@ -50,6 +50,7 @@ struct Load : ReadJob {
   ConnectionId connection;        // kCatchup: the session's
   SessionId session;
   std::uint32_t feed = 0;
+  bool listed_contacts = false;   // kNamePage: contact rows that LIST shows
   Requester requester;
   std::string record;             // the request, to go on with
 

@@ -26,14 +26,24 @@ constexpr std::size_t kEffectsUnderWayMax = 256;  // per lane
 
 // In the open batch, before the event's row: its effect is sent before the row is.
 void Worker::add_outbox(Group& group, std::string_view user, const MineRow& mine) {
+  OutboxRow row;
+  row.tenant = group.tenant;
+  row.user_name = user;
+  row.group_name = group.name;
+  row.mine = mine;
+  add_outbox(group, row);
+}
+
+std::uint64_t Worker::add_outbox(Entity& owner, const OutboxRow& fields) {
   const std::uint64_t number = next_id();
-  const std::string row = encode_outbox({group.tenant, std::string(user), group.name, mine});
-  ops().put(Table::kMeta, outbox_key(group.partition(), number), row);
-  Effect& effect = add_effect(Effect::Kind::kOutbox, &group);
+  const std::string row = encode_outbox(fields);
+  ops().put(Table::kMeta, outbox_key(owner.partition(), number), row);
+  Effect& effect = add_effect(Effect::Kind::kOutbox, &owner);
   effect.number = number;
   effect.payload_offset = static_cast<std::uint32_t>(open_->arena.size());
   effect.payload_bytes = static_cast<std::uint32_t>(row.size());
   open_->arena.append(row);
+  return number;
 }
 
 std::size_t Worker::outbox_size() const noexcept {
@@ -47,7 +57,7 @@ void Worker::queue_outbox(std::uint64_t number, std::uint16_t partition, const O
   const std::uint64_t user_hash = hash_name(identity_.hash_seed, tenant_hash(row.tenant),
                                             NameKind::kUser, row.user_name);
   const WorkerIndex to = worker_of(user_hash, worker_count_);
-  outbox_[to].entries.push_back({number, partition, user_hash, std::string(encoded)});
+  outbox_[to].entries.push_back({number, partition, user_hash, row.kind, std::string(encoded)});
   send_lane(to);
 }
 
@@ -61,6 +71,7 @@ void Worker::send_lane(WorkerIndex to) {
     if (lane.sent > 0) record.after = lane.entries[lane.sent - 1].number;
     record.user_hash = entry.user_hash;
     record.worker = ports_.index;
+    record.partition = entry.partition;
     record.row_bytes = static_cast<std::uint32_t>(entry.row.size());
     if (!send_handoff(to, record, HandoffKind::kEffect, {entry.row})) return;
     ++lane.sent;
@@ -69,6 +80,7 @@ void Worker::send_lane(WorkerIndex to) {
 
 void Worker::send_outbox() {
   for (std::size_t to = 0; to < outbox_.size(); ++to) send_lane(static_cast<WorkerIndex>(to));
+  send_copies();
   // Answers of ours that found no room.
   std::vector<std::pair<WorkerIndex, EffectRecord>> unsent;
   unsent.swap(unsent_effects_done_);
@@ -86,6 +98,7 @@ bool Worker::effects_sent(WorkerIndex to) const noexcept {
 // Something for another worker found no room in its ring, or waits behind what found none.
 bool Worker::handoffs_wait() const noexcept {
   return !lagging_.empty() || !unsent_subscriptions_.empty() || !unsent_effects_done_.empty() ||
+         !unsent_copies_.empty() ||
          std::any_of(outbox_.begin(), outbox_.end(), [](const OutboxLane& lane) {
            return lane.sent < lane.entries.size();
          });
@@ -99,7 +112,12 @@ void Worker::on_effect_done(const EffectRecord& record) {
     return;
   }
   if (lane.entries.empty() || lane.entries.front().number != record.number) return;
-  erase_outbox(outbox_key(lane.entries.front().partition, record.number));
+  const OutboxEntry& done = lane.entries.front();
+  erase_outbox(outbox_key(done.partition, record.number));
+  if (done.kind == OutboxRow::Kind::kContact) {
+    erase_outbox(applied_key(done.partition, record.number));
+    contacts_.effect_done(record.number);
+  }
   lane.entries.pop_front();
   if (lane.sent > 0) --lane.sent;
 }
@@ -143,18 +161,33 @@ void Worker::on_effect(const EffectRecord& record) {
   const auto row = decode_outbox(tail.take_text(record.row_bytes));
   IMS_ASSERT(row.has_value());
   User& user = user_entry(row->tenant, record.user_hash, row->user_name);
-  // The mine row's key needs the user's id. A user that is not in memory is loaded first; effects
-  // for others wait behind it, so that their order is kept.
-  if (!waiting_effects_.empty() || (user.state == Entity::State::kNew)) {
+  // The rows' keys need the user's id. A user that is not in memory is loaded first; effects for
+  // others wait behind it, so that their order is kept.
+  applied.pending = record.number;
+  if (!waiting_effects_.empty() || !effect_is_ready(user, *row)) {
     const ByteView bytes = bytes_of(record);
-    applied.pending = record.number;
     // What it means to sessions holds at once: rows behind it are next on the ring.
-    if (user.state == Entity::State::kReady) apply_mine(user, *row);
+    if (user.state == Entity::State::kReady && row->kind == OutboxRow::Kind::kMine) {
+      apply_mine(user, *row);
+    }
     waiting_effects_.emplace_back(as_text(bytes));
     return run_waiting_effects();
   }
-  applied.pending = record.number;
-  apply_effect(record.worker, record.number, user, *row);
+  apply_effect(record, user, *row);
+}
+
+// What the effect changes is in memory; else it is being read from here on.
+bool Worker::effect_is_ready(User& user, const OutboxRow& row) {
+  const bool counts = row.kind == OutboxRow::Kind::kContact && user.counts_stale;
+  if (user.state != Entity::State::kNew && !counts) return true;
+  if (user.reading) return false;  // tried again every turn
+  user.reading = true;
+  if (user.state == Entity::State::kNew) {
+    start_load(make_load(Load::Kind::kEntity, Load::Reason::kEntity, &user));
+    return user.state != Entity::State::kNew;
+  }
+  start_load_quiet(make_load(Load::Kind::kEntity, Load::Reason::kReplay, &user));
+  return !user.counts_stale;
 }
 
 // Effects whose user is being loaded, in order.
@@ -165,27 +198,24 @@ void Worker::run_waiting_effects() {
     RecordTail tail(record);
     const auto row = decode_outbox(tail.take_text(record.row_bytes));
     User& user = user_entry(row->tenant, record.user_hash, row->user_name);
-    if (user.state == Entity::State::kNew) {
-      if (user.reading) return;  // tried again every turn
-      user.reading = true;
-      start_load(make_load(Load::Kind::kEntity, Load::Reason::kEntity, &user));
-      if (user.state == Entity::State::kNew) return;
-    }
+    if (!effect_is_ready(user, *row)) return;
     waiting_effects_.pop_front();
-    apply_effect(record.worker, record.number, user, *row);
+    apply_effect(record, user, *row);
   }
 }
 
-void Worker::apply_effect(WorkerIndex from, std::uint64_t number, User& user,
-                          const OutboxRow& row) {
-  if (user.id) {
+void Worker::apply_effect(const EffectRecord& record, User& user, const OutboxRow& row) {
+  if (user.id && row.kind == OutboxRow::Kind::kContact) {
+    contacts_.apply(user, row);
+    ops().put(Table::kMeta, applied_key(record.partition, record.number), "1");
+  } else if (user.id) {
     ops().put(Table::kMeta, mine_key(user.inbox.key, row.group_name), encode_mine(row.mine));
     note_change(user);
     apply_mine(user, row);
   }
   Effect& effect = add_effect(Effect::Kind::kEffectDone, &user);
-  effect.worker = from;
-  effect.number = number;
+  effect.worker = record.worker;
+  effect.number = record.number;
 }
 
 // In memory the change holds at once: a row behind the end of a membership is never pushed, even if

@@ -130,6 +130,12 @@ std::optional<RowView> decode_row(std::string_view value) {
 
 std::string_view RowView::message() const noexcept { return body.substr(payload_offset(body)); }
 
+std::optional<std::string_view> decode_push(std::string_view body) {
+  RowView row;
+  row.body = body;
+  return row.message();
+}
+
 // ---- users and groups ---------------------------------------------------------------------------
 
 std::string encode_user(const UserRow& row) {
@@ -138,6 +144,8 @@ std::string encode_user(const UserRow& row) {
   append_timeline(out, row.inbox);
   append_number(out, row.last_seen_ms);
   append_number(out, static_cast<std::uint8_t>(row.removed));
+  append_number(out, row.contacts);
+  append_number(out, row.blocked);
   return out;
 }
 
@@ -148,6 +156,8 @@ std::optional<UserRow> decode_user(std::string_view value) {
   row.inbox = read_timeline(reader);
   row.last_seen_ms = reader.number<std::int64_t>();
   row.removed = reader.flags(1) != 0;
+  row.contacts = reader.number<std::uint32_t>();
+  row.blocked = reader.number<std::uint32_t>();
   if (!reader.ok()) return std::nullopt;
   return row;
 }
@@ -254,25 +264,96 @@ void hash_message(std::uint8_t type, ByteView payload, DedupeRow& row) {
   row.hash_high = hash.high64;
 }
 
+// ---- contacts -----------------------------------------------------------------------------------
+
+ContactRow ContactRow::mirrored() const {
+  ContactRow other = *this;
+  std::swap(other.blocked, other.blocked_by);
+  if (state == ContactState::kRequested) other.state = ContactState::kPending;
+  if (state == ContactState::kPending) other.state = ContactState::kRequested;
+  return other;
+}
+
+namespace {
+
+void append_contact_row(std::string& out, const ContactRow& row) {
+  append_number(out, static_cast<std::uint8_t>(row.state));
+  append_number(out, static_cast<std::uint8_t>((row.blocked ? 1 : 0) | (row.blocked_by ? 2 : 0)));
+  append_text(out, row.note);
+}
+
+// Nothing else is valid: false.
+bool read_contact_row(ValueReader& reader, ContactRow& row) {
+  const auto state = reader.number<std::uint8_t>();
+  const auto flags = reader.number<std::uint8_t>();
+  row.state = static_cast<ContactState>(state);
+  row.blocked = (flags & 1) != 0;
+  row.blocked_by = (flags & 2) != 0;
+  row.note = reader.text();
+  return state <= static_cast<std::uint8_t>(ContactState::kFriend) && flags <= 3;
+}
+
+}  // namespace
+
+std::string encode_contact(const ContactRow& row) {
+  std::string out(1, kVersion);
+  append_contact_row(out, row);
+  return out;
+}
+
+std::optional<ContactRow> decode_contact(std::string_view value) {
+  ValueReader reader(value);
+  ContactRow row;
+  const bool valid = read_contact_row(reader, row);
+  if (!reader.ok() || !valid) return std::nullopt;
+  return row;
+}
+
 // ---- outbox -------------------------------------------------------------------------------------
 
 std::string encode_outbox(const OutboxRow& row) {
   std::string out(1, kVersion);
+  append_number(out, static_cast<std::uint8_t>(row.kind));
   append_number(out, row.tenant.value);
   append_text(out, row.user_name);
-  append_text(out, row.group_name);
-  append_mine(out, row.mine);
+  if (row.kind == OutboxRow::Kind::kMine) {
+    append_text(out, row.group_name);
+    append_mine(out, row.mine);
+    return out;
+  }
+  append_text(out, row.other_name);
+  append_contact_row(out, row.contact);
+  append_number(out, static_cast<std::uint8_t>(row.contacts_change));
+  append_number(out, static_cast<std::uint8_t>(row.blocked_change));
+  append_number(out, static_cast<std::uint8_t>(row.event));
+  append_text(out, row.event_note);
+  append_number(out, row.event_sender.value);
   return out;
 }
 
 std::optional<OutboxRow> decode_outbox(std::string_view value) {
   ValueReader reader(value);
   OutboxRow row;
+  const auto kind = reader.number<std::uint8_t>();
+  bool valid = kind <= static_cast<std::uint8_t>(OutboxRow::Kind::kContact);
+  row.kind = static_cast<OutboxRow::Kind>(kind);
   row.tenant.value = reader.number<std::uint32_t>();
   row.user_name = reader.text();
-  row.group_name = reader.text();
-  row.mine = read_mine(reader);
-  if (!reader.ok()) return std::nullopt;
+  if (row.kind == OutboxRow::Kind::kMine) {
+    row.group_name = reader.text();
+    row.mine = read_mine(reader);
+  } else {
+    row.other_name = reader.text();
+    valid = read_contact_row(reader, row.contact) && valid;
+    row.contacts_change = static_cast<std::int8_t>(reader.number<std::uint8_t>());
+    row.blocked_change = static_cast<std::int8_t>(reader.number<std::uint8_t>());
+    const auto event = reader.number<std::uint8_t>();
+    valid = valid && valid_contact_op(event);
+    row.event = static_cast<ContactOp>(event);
+    row.event_note = reader.text();
+    row.event_sender.value = reader.number<std::uint64_t>();
+  }
+  if (!reader.ok() || !valid) return std::nullopt;
   return row;
 }
 

@@ -41,6 +41,9 @@ void append_row_header(std::string& out, std::int64_t time_ms, SessionId origin_
 // Nothing for a row whose body is no push: a damaged one.
 std::optional<RowView> decode_row(std::string_view value);
 
+// The payload of a push body; nothing: it is none.
+std::optional<std::string_view> decode_push(std::string_view body);
+
 // What a timeline is, besides its rows. Part of user and group rows.
 struct TimelineState {
   std::uint64_t head = 0;          // newest seq; 0: none yet
@@ -54,6 +57,8 @@ struct UserRow {
   TimelineState inbox;
   std::int64_t last_seen_ms = 0;
   bool removed = false;  // by an operator: does not exist until a valid token logs it in again
+  std::uint32_t contacts = 0;  // contact rows that LIST shows
+  std::uint32_t blocked = 0;   // of them, with `blocked`
 };
 std::string encode_user(const UserRow& row);
 std::optional<UserRow> decode_user(std::string_view value);
@@ -89,6 +94,20 @@ struct MineRow {
 std::string encode_mine(const MineRow& row);
 std::optional<MineRow> decode_mine(std::string_view value);
 
+// A user's view of another; both users' views are rows, each other's mirror.
+struct ContactRow {
+  ContactState state = ContactState::kNone;
+  bool blocked = false;     // by this user
+  bool blocked_by = false;  // by the other
+  std::string note;
+
+  bool listed() const noexcept { return state != ContactState::kNone || blocked; }
+  bool empty() const noexcept { return !listed() && !blocked_by; }  // such a row is erased
+  ContactRow mirrored() const;
+};
+std::string encode_contact(const ContactRow& row);
+std::optional<ContactRow> decode_contact(std::string_view value);
+
 struct CursorRow {
   std::int64_t last_used_ms = 0;
   std::uint64_t seq = 0;
@@ -107,12 +126,24 @@ std::optional<DedupeRow> decode_dedupe(std::string_view value);
 // type and payload of a message, as the dedupe row keeps them
 void hash_message(std::uint8_t type, ByteView payload, DedupeRow& row);
 
-// One effect on a remote owner: a user's mine row. Idempotent; applied in order of its number.
+// One effect on a remote owner, applied in order of its number: a user's mine row, which may be
+// applied twice, or a contact row with the event that goes with it, which an applied row guards.
 struct OutboxRow {
+  enum class Kind : std::uint8_t { kMine = 0, kContact = 1 };
   TenantId tenant;
   std::string user_name;
+  // kMine
   std::string group_name;
   MineRow mine;
+  // kContact
+  Kind kind = Kind::kMine;
+  std::string other_name{};
+  ContactRow contact{};
+  std::int8_t contacts_change = 0;  // of UserRow::contacts
+  std::int8_t blocked_change = 0;
+  ContactOp event = ContactOp::kList;  // kList: none
+  std::string event_note{};
+  UserId event_sender{};
 };
 std::string encode_outbox(const OutboxRow& row);
 std::optional<OutboxRow> decode_outbox(std::string_view value);

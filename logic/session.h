@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ namespace ims::logic {
 
 struct User;
 struct GroupHub;
+struct PresenceHub;
 
 struct SeqRange {
   std::uint64_t low = 0;
@@ -85,6 +87,7 @@ struct Session {
   bool reading = false;       // True exactly while a page of this session is being read elsewhere
   bool in_pump_queue = false;
   bool in_dirty_list = false;
+  bool seen_due = false;      // its user was seen: stored with the next cursors
   SessionId waits_for;        // the session that this one replaced, until it ended
   std::int64_t wait_until_ms = 0;
   std::int64_t expires_ms = 0;  // token's exp; 0: never
@@ -97,6 +100,7 @@ struct Session {
   std::vector<Feed> feeds;    // [0] is the inbox; none for send_only
   std::vector<HandedRow> handed;  // from handed_head on; the row of taken_ordinal + 1 first
   std::size_t handed_head = 0;
+  std::unique_ptr<std::vector<PresenceHub*>> watches;  // null: never watched anybody
 
   std::size_t handed_count() const noexcept { return handed.size() - handed_head; }
 };

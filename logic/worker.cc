@@ -11,6 +11,18 @@ constexpr std::int64_t kTickMs = 100;
 }  // namespace
 
 Worker::Worker(const Config& config, const WorkerIdentity& identity, WorkerPorts ports)
+    : WorkerState(config, identity, std::move(ports)) {
+  for (std::uint32_t i = 0; i < kBatchesInFlightMax + 1; ++i) {
+    batches_.push_back(std::make_unique<Batch>());
+    free_batches_.push_back(batches_.back().get());
+  }
+}
+
+Worker::~Worker() = default;
+
+WorkerState::~WorkerState() = default;
+
+WorkerState::WorkerState(const Config& config, const WorkerIdentity& identity, WorkerPorts ports)
     : config_(config),
       identity_(identity),
       ports_(std::move(ports)),
@@ -20,14 +32,7 @@ Worker::Worker(const Config& config, const WorkerIdentity& identity, WorkerPorts
       fan_(ports_.deliveries.size()),
       relay_pins_(ports_.requests, ports_.deliveries),
       outbox_(worker_count_),
-      applied_(worker_count_) {
-  for (std::uint32_t i = 0; i < kBatchesInFlightMax + 1; ++i) {
-    batches_.push_back(std::make_unique<Batch>());
-    free_batches_.push_back(batches_.back().get());
-  }
-}
-
-Worker::~Worker() = default;
+      applied_(worker_count_) {}
 
 StoreStatus Worker::start() {
   class Tenants final : public RowVisitor {
@@ -72,6 +77,18 @@ StoreStatus Worker::start() {
   if (status != StoreStatus::kOk) return status;
   if (tenants.bad) return StoreStatus::kCorrupt;
 
+  class Applied final : public RowVisitor {
+   public:
+    bool on_row(std::string_view key, std::string_view) override {
+      numbers.insert(number_of_outbox_key(key));
+      return true;
+    }
+    boost::unordered_flat_set<std::uint64_t> numbers;
+  };
+  Applied applied;
+  status = ports_.store->scan(Table::kMeta, "d", "e", false, ReadTier::kMayBlock, applied);
+  if (status != StoreStatus::kOk) return status;
+
   Outbox outbox(*this);
   status = ports_.store->scan(Table::kMeta, "o", "p", false, ReadTier::kMayBlock, outbox);
   if (status != StoreStatus::kOk) return status;
@@ -81,6 +98,11 @@ StoreStatus Worker::start() {
   for (const Outbox::Found& found : outbox.rows) {
     const auto row = decode_outbox(found.row);
     if (!row) return StoreStatus::kCorrupt;
+    if (applied.numbers.contains(found.number)) {
+      ops().erase(Table::kMeta, outbox_key(found.partition, found.number));
+      ops().erase(Table::kMeta, applied_key(found.partition, found.number));
+      continue;
+    }
     queue_outbox(found.number, found.partition, *row, found.row);
   }
 
@@ -147,6 +169,7 @@ bool Worker::turn(Now now) {
 // place in the batch, and the tables of waiting things below their bounds.
 bool Worker::can_take_request() {
   if (!waiting_answers_.empty() || batch_is_full()) return false;
+  if (unsent_copies_.size() >= kUnsentCopiesMax) return false;
   if (loads_in_flight_ + waiting_loads_.size() >= kReadsInFlightPerWorkerMax) return false;
   for (ByteRing* ring : ports_.deliveries) {
     if (!ring->has_room_for_largest()) {
@@ -184,6 +207,8 @@ void Worker::dispatch(ByteView record) {
     case RecordKind::kAck: return handle_ack(record_as<RequestRecord>(record));
     case RecordKind::kSync: return handle_sync(record_as<RequestRecord>(record));
     case RecordKind::kGroup: return handle_group(record_as<RequestRecord>(record));
+    case RecordKind::kContact: return contacts_.handle(record_as<RequestRecord>(record));
+    case RecordKind::kPresence: return presence_.handle(record_as<RequestRecord>(record));
     case RecordKind::kTaken:
     case RecordKind::kRefused:
     case RecordKind::kDrained:
@@ -192,6 +217,7 @@ void Worker::dispatch(ByteView record) {
     case RecordKind::kResponse:
     case RecordKind::kPush:
     case RecordKind::kRelay:
+    case RecordKind::kCopies:
     case RecordKind::kDisconnect: break;
     case RecordKind::kInternal:
     default: return dispatch_handoff(record);
@@ -246,6 +272,16 @@ void Worker::dispatch_handoff(ByteView record) {
     case HandoffKind::kEffect: return on_effect(record_as<EffectRecord>(record));
     case HandoffKind::kEffectDone: return on_effect_done(record_as<EffectRecord>(record));
     case HandoffKind::kVerifiedLogin: return continue_login(record_as<LoginRecord>(record));
+    case HandoffKind::kAskContact:
+      return contacts_.on_ask(record_as<ContactExchangeRecord>(record));
+    case HandoffKind::kContactAnswer:
+      return contacts_.on_answer(record_as<ContactExchangeRecord>(record));
+    case HandoffKind::kOwnCopy: return on_own_copy(record_as<OwnCopyRecord>(record));
+    case HandoffKind::kAskPresence: return presence_.on_ask(record_as<PresenceRecord>(record));
+    case HandoffKind::kPresenceAnswer:
+      return presence_.on_answer(record_as<PresenceRecord>(record));
+    case HandoffKind::kPresence: return presence_.on_change(record_as<PresenceRecord>(record));
+    case HandoffKind::kUnwatch: return presence_.on_unwatch(record_as<PresenceRecord>(record));
   }
   IMS_ASSERT(false);
 }
@@ -272,7 +308,7 @@ bool Worker::quiet() const noexcept {
          waiting_loads_.empty() && logins_.empty() && exchanges_.empty() &&
          ack_exchanges_.empty() && waiting_answers_.empty() && dirty_sessions_.empty() &&
          waiting_effects_.empty() && outbox_size() == 0 && unerased_outbox_.empty() &&
-         dismissals_.empty();
+         dismissals_.empty() && unsent_copies_.empty() && contacts_.quiet() && presence_.quiet();
 }
 
 void Worker::tick() {
@@ -291,6 +327,9 @@ void Worker::tick() {
     logins_.erase(it++);
   }
 
+  presence_.tick();
+  if (parked_count_ == 0) read_rows_.clear();
+  erase_if(pending_recalls_, [this](const auto& at) { return !batch_is_pending(at.second); });
   if (parked_count_ == 0) read_dedupe_.clear();  // of requests that were refused after their read
 
   if (now_.mono_ms - last_cursor_flush_ms_ >= kAutoCursorFlushMs / 2) {

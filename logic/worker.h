@@ -8,6 +8,7 @@
 //            Handoffs are always drained; requests only while every answer has room.
 // Files      worker.cc the turn | commit.cc batches | answers.cc records out | entities.cc the
 //            cache | entity_load.cc its reads | handle_*.cc one kind of record each |
+//            contacts.h, presence.h parts of their own | own_copy.cc, recall.cc |
 //            deliver.cc pushes | subscriptions.cc, outbox.cc, exchange.cc between workers |
 //            admin.cc the operator
 // Threads    One, the worker's. Everything here belongs to it.
@@ -26,19 +27,15 @@
 #include "logic/admin.h"
 #include "logic/authenticator.h"
 #include "logic/batch.h"
+#include "logic/contacts.h"
 #include "logic/entity.h"
 #include "logic/handoff.h"
 #include "logic/load.h"
-#include "logic/relay_pins.h"
+#include "logic/presence.h"
 #include "logic/retention_clock.h"
 #include "logic/session.h"
-#include "logic/tenant.h"
-#include "logic/worker_parts.h"
-#include "shared/byte_ring.h"
+#include "logic/worker_state.h"
 #include "shared/clock.h"
-#include "shared/config.h"
-#include "shared/counters.h"
-#include "shared/results.h"
 
 namespace ims { struct MessageParts; }
 
@@ -46,7 +43,7 @@ namespace ims::logic {
 
 struct GroupCall;
 
-class Worker {
+class Worker : private WorkerState {
  public:
   Worker(const Config& config, const WorkerIdentity& identity, WorkerPorts ports);
   ~Worker();
@@ -59,14 +56,7 @@ class Worker {
   // True when there was something to do.
   bool turn(Now now);
 
-  // Whom the last turn left something for; the thread's loop wakes them.
-  struct Published {
-    std::uint64_t gateways = 0;  // bit per index
-    std::uint64_t workers = 0;
-    bool commits = false;
-    bool reads = false;
-    bool admin = false;
-  };
+  using WorkerState::Published;
   const Published& published() const noexcept { return published_; }
 
   // The re-check before a sleep: nothing in any ring that a turn could take.
@@ -82,6 +72,9 @@ class Worker {
   std::size_t session_count() const noexcept { return sessions_.size(); }  // for tests
 
  private:
+  friend class Contacts;
+  friend class Presence;
+
   // ---- worker.cc: the turn ----
   bool drain_requests();
   bool drain_handoffs();
@@ -97,6 +90,8 @@ class Worker {
   Effect& add_effect(Effect::Kind kind, Entity* owner);
   // The batch has no room for another message and none can be submitted now.
   bool batch_is_full() const noexcept;
+  // Neither released nor failed.
+  bool batch_is_pending(std::uint64_t number) const noexcept;
   void submit_batch();
   bool take_committed();
   bool release(Batch& batch, bool force);
@@ -108,6 +103,9 @@ class Worker {
   void touch_head(Entity& owner);
   std::uint64_t append_row(Entity& owner, Timeline& timeline, std::int64_t& time_ms);
   void finish_batch(Batch* batch);
+  RowSlot put_row(Entity& owner, const Timeline& timeline, std::uint64_t seq,
+                  std::int64_t time_ms, SessionId origin, UserId sender, RowKind kind,
+                  std::size_t body_bytes);
 
   // ---- answers.cc ----
   void answer(const Requester& to, Code code, std::string_view reason, std::uint64_t seq = 0,
@@ -149,6 +147,9 @@ class Worker {
   // A cursor or membership of the user is in the open batch: a read under way may not have seen it.
   void note_change(User& user);
   std::uint64_t tenant_hash(TenantId tenant) const;
+  std::uint64_t user_hash(TenantId tenant, std::string_view name) const {
+    return hash_name(identity_.hash_seed, tenant_hash(tenant), NameKind::kUser, name);
+  }
   // Rows older than this are hidden.
   std::int64_t retention_cutoff_ms() const;
   std::uint64_t next_id();
@@ -164,7 +165,7 @@ class Worker {
   void finish_login(Load* load);
   void send_login_answer(Session& session);
   void end_waits();
-  void forget_oldest_device(User& user, const std::vector<Load::Cursor>& cursors);
+  bool forget_oldest_device(User& user, const std::vector<Load::Cursor>& cursors);
   bool login_is_gone(ConnectionId connection) const;
   void end_login(ConnectionId connection);
 
@@ -179,6 +180,20 @@ class Worker {
   bool is_duplicate(const RequestRecord& record, Entity& target, const std::string& key,
                     const DedupeRow& hash);
 
+  // False: parked, or answered.
+  bool may_write(const RequestRecord& record, std::string_view from, User& user);
+
+  // ---- own_copy.cc, recall.cc ----
+  void send_copy(const User& recipient, const Effect& effect, std::string_view body);
+  void send_copies();
+  void on_own_copy(const OwnCopyRecord& record);
+  void tell_copies(const User& user);
+  static bool copies_due(const User& user, const Session& session);
+  bool find_recalled(const RequestRecord& record, const MessageParts& parts, Entity& target,
+                     const Timeline& timeline, std::string& recalled);
+  void put_recalled(const Timeline& timeline, std::string_view recalled);
+  bool recall_is_pending(const std::string& key);
+
   // ---- handle_ack.cc, handle_sync.cc ----
   void handle_ack(const RequestRecord& record);
   void ack_feed(Session& session, Feed& feed, std::uint64_t seq, const Requester& to);
@@ -187,10 +202,6 @@ class Worker {
   Feed* find_feed(Session& session, std::string_view group);
 
   // ---- deliver.cc, handle_session.cc ----
-  struct Candidate {
-    Session* session;
-    std::uint32_t feed;
-  };
   std::uint64_t feed_head(const Session& session, const Feed& feed) const;
   bool can_hand(const Session& session, const Feed& feed, std::size_t bytes) const;
   void hand(Session& session, std::uint32_t feed_index, std::uint64_t seq, std::size_t bytes,
@@ -237,6 +248,7 @@ class Worker {
 
   // ---- outbox.cc ----
   void add_outbox(Group& group, std::string_view user, const MineRow& mine);
+  std::uint64_t add_outbox(Entity& owner, const OutboxRow& row);
   std::size_t outbox_size() const noexcept;
   void queue_outbox(std::uint64_t number, std::uint16_t partition, const OutboxRow& row,
                     std::string_view encoded);
@@ -249,7 +261,8 @@ class Worker {
   void erase_outbox_again();
   void on_effect(const EffectRecord& record);
   void on_effect_done(const EffectRecord& record);
-  void apply_effect(WorkerIndex from, std::uint64_t number, User& user, const OutboxRow& row);
+  void apply_effect(const EffectRecord& record, User& user, const OutboxRow& row);
+  bool effect_is_ready(User& user, const OutboxRow& row);
   void apply_mine(User& user, const OutboxRow& row);
   void run_waiting_effects();
   void tell_effect_done(WorkerIndex to, std::uint64_t number, bool ok);
@@ -323,78 +336,8 @@ class Worker {
     return {record.connection, record.request_id, record.stamp, record.header.flags};
   }
 
-  const Config& config_;
-  const WorkerIdentity identity_;
-  WorkerPorts ports_;
-  CounterBlock& counters_;
-  const std::uint32_t worker_count_;
-  const std::size_t handed_bytes_max_;  // per session
-  Now now_;
-  Published published_;
-  bool blocked_ = false;
-  std::int64_t next_tick_ms_ = 0;
-  std::uint64_t id_counter_ = 0;
-
-  TenantTable tenants_;
-  boost::unordered_flat_map<std::uint32_t, std::uint64_t> tenant_hashes_;
-
-  // The cache: by kind and name hash; equal hashes chain in the vector.
-  boost::unordered_flat_map<std::uint64_t, std::vector<EntityPtr>> entities_;
-  std::vector<std::uint64_t> clock_keys_;  // of each chain, once
-  std::size_t clock_hand_ = 0;
-  std::size_t cache_bytes_ = 0;
-  std::uint32_t parked_count_ = 0;
-  std::size_t parked_bytes_ = 0;
-  Entity* replaying_ = nullptr;
-
-  boost::unordered_flat_map<std::uint64_t, std::unique_ptr<Session>> sessions_;  // by connection
-  std::deque<ConnectionId> pump_queue_;
-  std::vector<ConnectionId> dirty_sessions_;
-  std::vector<ConnectionId> waiting_sessions_;  // for the session that they replaced
-  boost::unordered_flat_map<std::uint64_t, std::unique_ptr<GroupHub>> hubs_;  // by group id
-  std::vector<std::vector<Candidate>> fan_;  // by gateway, between two records
-  RelayPins relay_pins_;
-
-  std::vector<std::unique_ptr<Batch>> batches_;
-  std::vector<Batch*> free_batches_;
-  std::deque<Batch*> in_flight_;
-  std::deque<Batch*> committed_;  // results came, effects not all released
-  Batch* open_ = nullptr;
-  std::uint64_t batch_number_ = 0;
-  std::uint32_t epoch_ = 0;
-  bool store_lost_ = false;  // kIoError: what was in a batch may be kept or not
-
-  std::vector<std::unique_ptr<Load>> loads_;
-  std::vector<Load*> free_loads_;
-  std::deque<Load*> waiting_loads_;  // the reader's ring was full
-  std::uint32_t loads_in_flight_ = 0;
-
-  boost::unordered_flat_map<std::string, PendingDedupe> pending_dedupe_;
-  boost::unordered_flat_map<std::string, DedupeRow> read_dedupe_;  // found by a load; seq 0: none
-
-  boost::unordered_flat_map<std::uint64_t, PendingLogin> logins_;  // by connection
-
-  boost::unordered_flat_map<std::uint64_t, Exchange> exchanges_;
-  std::uint64_t exchange_counter_ = 0;
-  boost::unordered_flat_map<std::uint64_t, AckExchange> ack_exchanges_;
-  std::deque<Reservation> reservations_;
-
-  std::vector<OutboxLane> outbox_;  // by the worker that owns the user
-  std::vector<std::string> unerased_outbox_;  // keys of done entries whose erasure failed
-  std::vector<AppliedEffects> applied_;  // by coordinator
-  std::deque<std::string> waiting_effects_;  // their user is being read
-  std::vector<std::pair<WorkerIndex, EffectRecord>> unsent_effects_done_;
-  std::deque<Dismissal> dismissals_;
-  std::vector<Group*> lagging_;  // pinned, once per entry
-  std::vector<GroupId> unsent_subscriptions_;
-
-  std::deque<AdminCommand*> admin_waiting_;
-  std::deque<std::string> local_;             // handoffs to itself
-  std::deque<std::pair<GatewayIndex, std::string>> waiting_answers_;
-  std::int64_t last_cursor_flush_ms_ = 0;
-  std::int64_t last_expiry_check_ms_ = 0;
-  std::string scratch_;
-  Buffer result_;
+  Contacts contacts_{*this};
+  Presence presence_{*this};
 };
 
 }  // namespace ims::logic

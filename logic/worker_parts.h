@@ -44,6 +44,12 @@ struct WorkerIdentity {
   std::string epoch;
 };
 
+// A row in the open batch: its push is still to be written to `body`.
+struct RowSlot {
+  std::byte* body;
+  Effect& effect;
+};
+
 // A group that sessions of this worker are members of, as heard from its owner.
 struct GroupHub {
   GroupId id;
@@ -102,7 +108,15 @@ struct OutboxEntry {
   std::uint64_t number;
   std::uint16_t partition;
   std::uint64_t user_hash;
+  OutboxRow::Kind kind;
   std::string row;
+};
+
+// A message for its sender's other devices that found no room in a ring.
+struct UnsentCopy {
+  WorkerIndex to;
+  OwnCopyRecord record;
+  std::string body;
 };
 
 // Those for one worker, in order.

@@ -137,6 +137,16 @@ inline constexpr std::size_t kParkedBytesPerWorkerMax = 16 * kMiB;
 inline constexpr std::uint32_t kReadsInFlightPerWorkerMax = 1024;  // the reader's queue
 inline constexpr std::uint32_t kExchangeTimeoutMs = 5000;  // then UNAVAILABLE; reservations end
 inline constexpr std::uint32_t kAutoCursorFlushMs = 1000;  // AUTO cursors are durable within this
+inline constexpr std::size_t kOutboxMax = 65'536;  // entries at one worker; above, OVERLOADED
+inline constexpr std::size_t kContactExchangesMax = 1024;  // open questions of a worker
+inline constexpr std::size_t kContactQueueMax = 64;        // requests behind one of them
+inline constexpr std::size_t kContactWaitsMax = 8192;      // changes not yet durable at both users
+inline constexpr std::size_t kContactsCachedMax = 1024;    // rows looked up, per user
+inline constexpr std::size_t kPresenceExchangesMax = 1024;
+inline constexpr std::size_t kPresenceDevicesMax = 32;     // told of one user
+inline constexpr std::uint32_t kPresenceSettleMs = 100;    // changes within are one push
+inline constexpr std::uint32_t kPresenceGoneMs = 2000;     // who is back by then was never gone
+inline constexpr std::size_t kUnsentCopiesMax = 1024;      // above, requests wait
 inline constexpr std::uint32_t kTakenReportMs = 300;  // rows taken are known to their worker
 static_assert(kTakenReportMs + kAutoCursorFlushMs / 2 < kAutoCursorFlushMs);
 inline constexpr std::uint32_t kTokenExpiryCheckMs = 5000;

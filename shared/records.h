@@ -11,6 +11,8 @@
 //     kRefused   rows from an ordinal on found no room in the send queue
 //     kDrained   the send queue of a connection that had refused rows is empty
 //     kEnded     the connection is gone; follows its last request
+//     kContact   a CONTACT request                  kCopies       its messages are copied now
+//     kPresence  a PRESENCE request
 //
 // Every record starts with RecordHeader and is a multiple of 8 bytes. Strings follow the header in
 // the order in which their lengths stand in it, without padding between them.
@@ -40,11 +42,14 @@ enum class RecordKind : std::uint8_t {
   kRefused = 7,
   kDrained = 8,
   kEnded = 9,
+  kContact = 10,
+  kPresence = 11,
   kLoginAnswer = 32,
   kResponse = 33,
   kPush = 34,
   kDisconnect = 35,
   kRelay = 36,
+  kCopies = 37,
   kInternal = 64,  // and above: between workers, see logic/handoff.h
 };
 
@@ -64,6 +69,7 @@ inline constexpr std::uint8_t kFlagToGroup = 2;      // the target is a group, e
 inline constexpr std::uint8_t kFlagSendOnly = 4;     // the sender's session is send_only
 inline constexpr std::uint8_t kFlagBigAnswer = 8;    // max_frame_bytes were reserved for the answer
 inline constexpr std::uint8_t kFlagNoAnswer = 16;    // an ACK with id 0
+inline constexpr std::uint8_t kFlagCopies = 32;      // other devices of the sender get a copy
 
 // kLogin. Bytes: the serialized Connect, checked (UTF-8, names, AckMode) by the gateway.
 struct LoginRecord {
@@ -79,7 +85,8 @@ struct LoginRecord {
   // connect
 };
 
-// kMessage, kAck, kSync, kGroup. Bytes: from, device, target, client_id, payload.
+// kMessage, kAck, kSync, kGroup, kContact, kPresence. Bytes: from, device, target, client_id,
+// payload.
 //   kMessage  target = `to` or `group`; payload = Message.payload
 //   kAck      target = the group's name, or the session's own user name for the inbox (no
 //             kFlagToGroup)
@@ -87,6 +94,9 @@ struct LoginRecord {
 //   kGroup    target = the group's name (for LIST_MINE: the own user's, no kFlagToGroup); payload =
 //             the serialized GroupRequest, checked to decode; CREATE without a name: the gateway
 //             made one up
+//   kContact  target = the other user, for LIST the own user; payload = the serialized
+//             ContactRequest, checked to decode. Goes to the owner of the pair (shared/route.h)
+//   kPresence target = the own user; payload = the serialized PresenceRequest, checked to decode
 struct RequestRecord {
   RecordHeader header;
   ConnectionId connection;
@@ -101,7 +111,7 @@ struct RequestRecord {
   TenantId tenant;
   std::uint32_t limit = 0;           // kSync
   std::uint32_t payload_bytes = 0;
-  std::uint8_t type = 0;             // MessageType, or GroupRequest.Op
+  std::uint8_t type = 0;             // MessageType, GroupRequest.Op or ContactRequest.Op
   std::uint8_t from_bytes = 0;
   std::uint8_t device_bytes = 0;
   std::uint8_t target_bytes = 0;
@@ -127,7 +137,7 @@ struct SessionRecord {
 // kLoginAnswer. With Code::kOk the connection is bound to the user; else it is closed after the
 // answer. Bytes: user, device, reason, epoch.
 struct LoginAnswerRecord {
-  RecordHeader header;               // flags: kFlagSendOnly
+  RecordHeader header;               // flags: kFlagSendOnly, kFlagCopies
   ConnectionId connection;
   SessionId session;
   UserId user;
@@ -200,6 +210,13 @@ struct RelayRecord {
   std::uint8_t spare[3] = {};
 };
 
+// kCopies. From now on stored 1:1 messages of the connection are copied to the user's other
+// devices, or (flags without kFlagCopies) there is no other device any more.
+struct CopiesRecord {
+  RecordHeader header;
+  ConnectionId connection;
+};
+
 // kDisconnect. Bytes: reason.
 struct DisconnectRecord {
   RecordHeader header;
@@ -217,6 +234,7 @@ static_assert(sizeof(LoginRecord) % 8 == 0 && sizeof(RequestRecord) % 8 == 0 &&
               sizeof(SessionRecord) % 8 == 0 && sizeof(LoginAnswerRecord) % 8 == 0 &&
               sizeof(ResponseRecord) % 8 == 0 && sizeof(PushRecord) % 8 == 0 &&
               sizeof(PushTarget) == 16 && sizeof(RelayRecord) % 8 == 0 &&
+              sizeof(CopiesRecord) % 8 == 0 &&
               sizeof(DisconnectRecord) % 8 == 0);
 
 inline RecordKind kind_of(ByteView record) noexcept {

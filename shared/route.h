@@ -29,6 +29,12 @@ std::uint64_t hash_name(std::uint64_t seed, std::uint64_t tenant_hash, NameKind 
 inline std::uint16_t partition_of(std::uint64_t name_hash) noexcept {
   return static_cast<std::uint16_t>(name_hash % kPartitionCount);
 }
+// Of two users, whose owner decides about the two as contacts: the one with the smaller hash, by
+// names where hashes are equal. The same from both sides.
+inline bool first_is_home(std::uint64_t first_hash, std::string_view first,
+                          std::uint64_t second_hash, std::string_view second) noexcept {
+  return first_hash != second_hash ? first_hash < second_hash : first < second;
+}
 inline WorkerIndex worker_of(std::uint64_t name_hash, std::uint32_t worker_count) noexcept {
   return static_cast<WorkerIndex>(partition_of(name_hash) % worker_count);
 }

@@ -103,6 +103,8 @@ class GatewayFixture {
       case RecordKind::kMessage:
       case RecordKind::kAck:
       case RecordKind::kSync:
+      case RecordKind::kContact:
+      case RecordKind::kPresence:
       case RecordKind::kGroup: {
         taken.request = record_as<RequestRecord>(bytes);
         RecordTail tail(record_as<RequestRecord>(bytes));
@@ -248,6 +250,18 @@ class GatewayFixture {
     ConnectionId connection;
     std::uint64_t session = 0;
   };
+
+  void copies(const Session& session, bool due) {
+    CopiesRecord record;
+    record.header.kind = RecordKind::kCopies;
+    record.header.flags = due ? kFlagCopies : 0;
+    record.connection = session.connection;
+    RecordWriter writer(*delivery_rings_[session.login.worker], sizeof record);
+    REQUIRE(writer.ok());
+    writer.header(record);
+    writer.commit();
+    delivery_rings_[session.login.worker]->publish();
+  }
 
   Session log_in(const std::string& user, const std::string& device = "", std::uint8_t flags = 0,
                  std::uint32_t keepalive_s = 0) {

@@ -79,11 +79,9 @@ TEST_CASE("requests that the gateway refuses: code, no record, the connection li
   const Row rows[] = {
       {"unknown request type", raw(static_cast<Request::RequestType>(6), ""), 13},
       {"negative request type", raw(static_cast<Request::RequestType>(-1), ""), 13},
-      {"CONTACT", raw(Request::CONTACT, ""), 13},
-      {"PRESENCE", raw(Request::PRESENCE, ""), 13},
       {"unknown message type",
        message([](Message& m) { m.set_type(static_cast<Message::MessageType>(10)); }), 13},
-      {"RECALL", message([](Message& m) { m.set_type(Message::RECALL); }), 13},
+      {"RECALL without offline", message([](Message& m) { m.set_type(Message::RECALL); }), 2},
       {"unknown type goes before neither to nor group", message([](Message& m) {
          m.clear_to();
          m.set_type(static_cast<Message::MessageType>(10));

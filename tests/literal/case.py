@@ -132,6 +132,30 @@ class Case(unittest.TestCase):
             self.expect_code("stored message", codes.OK, response)
         return responses
 
+    def contact(self, client, op, user, expect=codes.OK, **fields):
+        """One contact operation of `client` about `user`; the one contact of its answer."""
+        response, result = client.contact(op, user, **fields)
+        name = codes.CONTACT_OP_NAMES[op] if op < len(codes.CONTACT_OP_NAMES) else op
+        self.expect_code(f"{name} of {user!r} by {client.user}"[:200], expect, response)
+        self.expect("Response.seq", 0, response.seq)
+        if expect != codes.OK:
+            return None
+        self.expect("contacts in the answer", [user], [c.user for c in result.contacts])
+        return result.contacts[0]
+
+    def befriend(self, client, *peers):
+        """Makes `client` and each of `peers`, who are logged in, friends: one event to each."""
+        for peer in peers:
+            self.contact(client, codes.ADD, peer.user)
+            self.contact(peer, codes.ACCEPT, client.user)
+            self.expect("event", codes.ADD, self.wait_contact_event(peer).op)
+            self.expect("event", codes.ACCEPT, self.wait_contact_event(client).op)
+
+    def wait_contact_event(self, client):
+        push = client.wait_push()
+        self.expect("push type", codes.CONTACT, push.type)
+        return push.body
+
     # ---- comparisons ----
 
     def expect(self, what, expected, got):

@@ -167,20 +167,6 @@ class Stored(case.Case):
         self.eventually("the sending session does not count", codes.OFFLINE,
                         lambda: sender.send_text("note", to=user).code)
 
-    def test_unsupported_in_this_version(self):
-        client, peer = self.login(case.fresh("ann")), self.login(case.fresh("rob"))
-        m = self.messages
-        rows = [("CONTACT LIST", codes.CONTACT, m.ContactRequest()),
-                ("CONTACT ADD", codes.CONTACT, m.ContactRequest(op=1, user=peer.user)),
-                ("PRESENCE", codes.PRESENCE, m.PresenceRequest(users=[peer.user])),
-                ("RECALL", codes.MESSAGE, m.Message(
-                    to=peer.user, type=codes.RECALL,
-                    payload=m.RecallPayload(seq=1).SerializeToString()))]
-        for rule, type_, payload in rows:
-            with self.subTest(rule=rule):
-                self.expect_code(rule, codes.UNSUPPORTED, client.request(type_, payload, True))
-        self.expect_code("lives", codes.OK, client.request(codes.SYNC, b""))
-
 
 class Cursors(case.Case):
     shared = shared_server

@@ -168,6 +168,18 @@ class Client:
                                 self.messages.GroupRequest(op=op, group=group, **fields))
         return response, self.messages.GroupResult.FromString(response.payload)
 
+    def contact(self, op, user="", **fields):
+        """The Response and, if it is OK, the ContactResult."""
+        response = self.request(codes.CONTACT,
+                                self.messages.ContactRequest(op=op, user=user, **fields))
+        return response, self.messages.ContactResult.FromString(response.payload)
+
+    def presence(self, users, watch=False):
+        """The Response and, if it is OK, the PresenceResult."""
+        response = self.request(codes.PRESENCE,
+                                self.messages.PresenceRequest(users=users, watch=watch))
+        return response, self.messages.PresenceResult.FromString(response.payload)
+
     def leave(self):
         """Disconnect, and wait until the server closed: the session has ended when this returns."""
         self.send_raw(self.disconnect_frame())

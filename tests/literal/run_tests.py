@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-QUICK = ("client", "crash_load", "bare_edition", "login", "protocol", "chat", "group", "faults")
+QUICK = ("client", "crash_load", "bare_edition", "login", "protocol", "chat", "group", "contact",
+         "presence", "device", "faults")
 LONG = ("backlog", "connections", "slow_reader", "disk", "kill", "power")
 
 # What runs on every backend and placement beside the full matrix on one: each row one path through
@@ -24,8 +25,8 @@ LONG = ("backlog", "connections", "slow_reader", "disk", "kill", "power")
 SMOKE = ("bare_edition:Bare", "protocol:test_length_varint", "protocol:test_first_frame_limit",
          "protocol:test_frame_limit", "protocol:Segments", "protocol:Closing",
          "chat:Relayed", "chat:Stored", "chat:Cursors", "chat:test_repeat", "chat:test_in_flight",
-         "chat:ShortConnection", "group:Timeline", "connections:FewDescriptors",
-         "faults:Drain")
+         "chat:ShortConnection", "group:Timeline", "contact", "device",
+         "connections:FewDescriptors", "faults:Drain")
 
 SKIPPED = 77
 

@@ -120,6 +120,24 @@ TEST_CASE("rows: every other value comes back as it was written, and no cut of i
   CHECK(decode_dedupe(check_value(dedupe, encode_dedupe, decode_dedupe))->hash_high == 4);
   const OutboxRow outbox{TenantId{1}, "user", "group", mine};
   CHECK(decode_outbox(check_value(outbox, encode_outbox, decode_outbox))->user_name == "user");
+
+  const ContactRow contact{.state = ContactState::kFriend, .blocked = true, .note = "n"};
+  CHECK(decode_contact(check_value(contact, encode_contact, decode_contact))->blocked);
+  OutboxRow effect;
+  effect.kind = OutboxRow::Kind::kContact;
+  effect.tenant = TenantId{1};
+  effect.user_name = "user";
+  effect.other_name = "other";
+  effect.contact = contact;
+  effect.contacts_change = -1;
+  effect.blocked_change = 1;
+  effect.event = ContactOp::kAdd;
+  effect.event_note = "hello";
+  effect.event_sender = UserId{9};
+  const auto back = decode_outbox(check_value(effect, encode_outbox, decode_outbox));
+  CHECK(back->contacts_change == -1);
+  CHECK(back->event_note == "hello");
+  CHECK(back->contact.note == "n");
 }
 
 TEST_CASE("rows: another version and flags that nobody writes are refused") {
@@ -136,9 +154,13 @@ TEST_CASE("rows: another version and flags that nobody writes are refused") {
   const std::string user_value = encode_user({.id = UserId{1}, .inbox = {}});
   const std::string group_value = encode_group({.id = GroupId{1}, .timeline = {}, .name = ""});
   const std::string member_value = encode_member({});
+  const auto contact = [](std::string_view value) { return decode_contact(value).has_value(); };
+  const std::string contact_value = encode_contact({});
   const Row rows[] = {
+      {"contact: state", contact_value, contact, 1, 4},
+      {"contact: flags", contact_value, contact, 2, 4},
       {"user: version", user_value, user, 0, 2},
-      {"user: removed", user_value, user, user_value.size() - 1, 2},
+      {"user: removed", user_value, user, user_value.size() - 9, 2},
       {"group: version", group_value, group, 0, 0},
       {"group: flags", group_value, group, group_value.size() - 3, 4},
       {"member: version", member_value, member, 0, 2},

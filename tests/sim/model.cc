@@ -32,6 +32,8 @@ Row Row::of(const ims::Message& message) {
   row.client_id = message.client_id();
   row.payload = message.payload();
   row.time_ms = message.time_ms();
+  row.to = message.to();
+  row.peer_seq = message.peer_seq();
   return row;
 }
 
@@ -47,11 +49,24 @@ Row Row::of(const GroupEvent& event) {
   return row;
 }
 
+Row Row::of(const ContactEvent& event) {
+  Row row;
+  row.event = true;
+  row.kind = event.op();
+  row.from = event.user();
+  row.name = event.note();
+  row.time_ms = event.time_ms();
+  return row;
+}
+
 // ---- what clients do ----------------------------------------------------------------------------
 
 int Model::open_session(const Session& session) {
   sessions_.push_back(session);
   const int number = static_cast<int>(sessions_.size()) - 1;
+  const auto& known = known_devices_[{session.tenant, session.user}];
+  const bool only_itself = !session.send_only && known.contains(session.device);
+  sessions_.back().copies_due = known.size() > (only_itself ? 1 : 0);
   if (!session.send_only) {
     log(number, {Entry::Kind::kOpen, number, {session.tenant, false, session.user}, 0});
   }
@@ -77,6 +92,14 @@ std::uint64_t Model::compose(int session, const TimelineName& to, bool offline, 
 void Model::sent(int session, std::uint64_t token) {
   tell(session, messages_.at(token).to, "sends message", token, messages_.at(token).offline);
   messages_.at(token).attempts.push_back(session);
+  unsettled_.insert(token);
+  Message& message = messages_.at(token);
+  if (message.to.group) return;
+  const auto [ticket, first] = message.tickets.try_emplace(session);
+  ticket->second.reset();
+  if (!first) return;
+  ticket->second =
+      contacts_.message_sent(message.to.tenant, this->session(session).user, message.to.name);
 }
 
 void Model::sent_group(int session, const TimelineName& group, int op) {
@@ -95,9 +118,11 @@ void Model::logged_in(int session, const ConAck& answer) {
   expect(!answer.epoch().empty(), "ConAck without epoch");
   if (epoch_.empty()) epoch_ = answer.epoch();
   expect(answer.epoch() == epoch_, "the epoch changed");
+  contacts_.exists(who.tenant, who.user);
   if (who.send_only) return;
   expect(answer.first_seq() == 1, "first_seq is not 1 although nothing was reclaimed");
   expect(answer.acked_seq() <= answer.inbox_seq(), "acked_seq above inbox_seq");
+  known_devices_[{who.tenant, who.user}].insert(who.device);
   log(session, {Entry::Kind::kLogin, session, {who.tenant, false, who.user}, answer.acked_seq()});
 }
 
@@ -106,6 +131,11 @@ void Model::answered(int session, std::uint64_t token, const Response& response)
   tell(session, message.to, "is answered message", token, response.code());
   if (response.seq() != 0) tell(session, message.to, "... with seq", response.seq());
   const std::string where = "answer to message " + std::to_string(token) + ": ";
+  const auto ticket = message.tickets.find(session);
+  if (ticket != message.tickets.end() && ticket->second) {
+    contacts_.message_answered(*ticket->second, response);
+    message.tickets.erase(ticket);
+  }
   if (response.code() != 0) {
     ++message.refused;
     if (response.code() == 12) ++message.unavailable;
@@ -124,6 +154,8 @@ void Model::answered(int session, std::uint64_t token, const Response& response)
   }
   if (!response.duplicate()) {
     message.fresh_ok = true;
+    message.fresh_session = session;
+    message.sessions_then = sessions_.size();
     sessions_[static_cast<std::size_t>(session)].own[message.to].insert(response.seq());
   } else {
     expect(!message.client_id.empty(), where + "duplicate without client_id");
@@ -154,19 +186,28 @@ void Model::see(const TimelineName& timeline, std::uint64_t seq, const Row& row)
                                          " differs from what was seen of it before");
 }
 
+// An own-device copy is a row of its sender's inbox.
+TimelineName Model::timeline_of(int session, const ims::Message& message) const {
+  const Session& who = this->session(session);
+  if (!message.group().empty()) return {who.tenant, true, message.group()};
+  return {who.tenant, false, message.peer_seq() == 0 ? message.to() : message.from()};
+}
+
 void Model::pushed(int session, const ims::Message& message) {
   const Session& who = this->session(session);
   expect(message.to().empty() != message.group().empty(), "a push names not one of to and group");
   const bool to_group = !message.group().empty();
-  const TimelineName timeline{who.tenant, to_group, to_group ? message.group() : message.to()};
+  const TimelineName timeline = timeline_of(session, message);
   const std::uint64_t token = token_of(message.payload());
   const std::string where = "push of message " + std::to_string(token) + " to " +
                             std::to_string(who.tenant) + "@" + who.user + ": ";
   const auto it = messages_.find(token);
   expect(it != messages_.end(), where + "nobody sent it");
   const Message& origin = it->second;
-  expect(origin.to == timeline, where + "it was sent to " + origin.to.text());
-  expect(to_group || message.to() == who.user, where + "it is another user's");
+  expect(origin.to.group == to_group &&
+             origin.to.name == (to_group ? message.group() : message.to()),
+         where + "it was sent to " + origin.to.text());
+  expect(to_group || timeline.name == who.user, where + "it is another user's");
   if (message.seq() != 0) {
     expect(origin.offline, where + "a relayed message has a seq");
     see(timeline, message.seq(), Row::of(message));
@@ -194,6 +235,14 @@ void Model::pushed(int session, const GroupEvent& event) {
   log(session, {Entry::Kind::kPush, session, timeline, event.seq()});
 }
 
+void Model::pushed(int session, const ContactEvent& event) {
+  const Session& who = this->session(session);
+  const TimelineName timeline{who.tenant, false, who.user};
+  expect(event.seq() != 0, "a ContactEvent without seq in " + timeline.text());
+  see(timeline, event.seq(), Row::of(event));
+  log(session, {Entry::Kind::kPush, session, timeline, event.seq()});
+}
+
 void Model::synced(int session, const TimelineName& timeline, const SyncRequest& request,
                    const SyncResult& result) {
   const std::string where = "SYNC of " + timeline.text() + ": ";
@@ -207,13 +256,18 @@ void Model::synced(int session, const TimelineName& timeline, const SyncRequest&
   for (const ims::Message& message : result.messages()) {
     expect(message.seq() > last, where + "messages do not ascend");
     last = message.seq();
-    expect((timeline.group ? message.group() : message.to()) == timeline.name,
-           where + "a message of another timeline");
+    expect(timeline_of(session, message) == timeline, where + "a message of another timeline");
     add(last, Row::of(message));
   }
   last = 0;
   for (const GroupEvent& event : result.group_events()) {
     expect(event.seq() > last && event.group() == timeline.name, where + "events do not ascend");
+    last = event.seq();
+    add(last, Row::of(event));
+  }
+  last = 0;
+  for (const ContactEvent& event : result.contact_events()) {
+    expect(event.seq() > last && !timeline.group, where + "contact events do not ascend");
     last = event.seq();
     add(last, Row::of(event));
   }
@@ -252,6 +306,14 @@ void Model::listed_groups(int tenant, const std::string& user, const GroupResult
 void Model::crashed(bool after_failed_write) {
   failed_write_may_return_ |= after_failed_write;
   hiccup();
+  lost_something();
+  contacts_.restarted();
+}
+
+void Model::lost_something() {
+  for (const std::uint64_t token : unsettled_) messages_.at(token).copy_may_be_lost = true;
+  known_devices_.clear();
+  contacts_.lost_something();
 }
 
 void Model::tell(int session, const TimelineName& timeline, const char* what, std::uint64_t number,

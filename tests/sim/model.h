@@ -14,50 +14,18 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
-#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "ims.pb.h"
+#include "tests/sim/model_contacts.h"
+#include "tests/sim/rows.h"
 
 namespace ims::sim {
-
-struct Failure : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-// A user's inbox or a group's timeline, of one tenant.
-struct TimelineName {
-  int tenant = 0;
-  bool group = false;
-  std::string name;
-  friend auto operator<=>(const TimelineName&, const TimelineName&) = default;
-  std::string text() const;
-};
-
-// What a row says, less its seq.
-struct Row {
-  bool event = false;
-  int kind = 0;  // Message.type, or GroupEvent.op
-  std::string from;
-  std::string device;
-  std::string client_id;
-  std::string payload;
-  std::vector<std::string> users;
-  std::string name;
-  int role = 0;
-  std::int64_t time_ms = 0;
-  friend bool operator==(const Row&, const Row&) = default;
-
-  static Row of(const Message& message);
-  static Row of(const GroupEvent& event);
-};
-
-// The rows of each timeline by seq, as the store has them in the end.
-using Truth = std::map<TimelineName, std::map<std::uint64_t, Row>>;
 
 class Model {
  public:
@@ -71,6 +39,7 @@ class Model {
     std::string device;
     bool explicit_mode = false;
     bool send_only = false;
+    bool copies_due = false;  // its user had another device already when it connected
     std::set<std::pair<TimelineName, int>> group_ops;  // it asked for these
     std::map<TimelineName, std::set<std::uint64_t>> own;  // it was answered these seqs
   };
@@ -86,6 +55,11 @@ class Model {
     int unavailable = 0;        // of them UNAVAILABLE
     bool stored = false;        // answered OK with a seq
     bool fresh_ok = false;      // ... without `duplicate`
+    int fresh_session = -1;     // ... to this session
+    std::size_t sessions_then = SIZE_MAX;  // opened when that OK came
+    bool copy_may_be_lost = false;
+    // Attempts under way, by session; null: of two at once.
+    std::map<int, std::optional<ContactModel::Ticket>> tickets;
     std::uint64_t seq = 0;
     std::int64_t time_ms = 0;
   };
@@ -100,6 +74,8 @@ class Model {
   void sent(int session, std::uint64_t token);
   void sent_group(int session, const TimelineName& group, int op);
   void sent_ack(int session, const TimelineName& timeline, std::uint64_t seq);
+  ContactModel& contacts() { return contacts_; }
+  const ContactModel& contacts() const { return contacts_; }
 
   // ---- what the kernel took for clients ----
   void logged_in(int session, const ConAck& answer);
@@ -108,6 +84,7 @@ class Model {
   void answered_ack(int session, const TimelineName& timeline, std::uint64_t seq);
   void pushed(int session, const ims::Message& message);
   void pushed(int session, const GroupEvent& event);
+  void pushed(int session, const ContactEvent& event);
   void synced(int session, const TimelineName& timeline, const SyncRequest& request,
               const SyncResult& result);
   void listed_members(const TimelineName& group, const GroupResult& result);
@@ -115,6 +92,13 @@ class Model {
 
   // ---- what happens to the server ----
   void crashed(bool after_failed_write);
+  // Of what was not durable by now something may be gone: a crash, a failed write.
+  void lost_something();
+  // All is quiet: what follows from what was answered has happened.
+  void settled() {
+    unsettled_.clear();
+    contacts_.settled();
+  }
   // Cursors that were not acknowledged may have been lost: a crash, a failed write, a clock that
   // leapt.
   void hiccup() { log_all({Entry::Kind::kHiccup, -1, {}, 0}); }
@@ -135,6 +119,7 @@ class Model {
   bool has_members(const TimelineName& group) const { return members_.contains(group); }
   void finish(const Truth& truth);
   std::size_t rows_seen() const { return seen_.size(); }
+  std::size_t copies() const { return copies_; }  // that had to be there
 
  private:
   static constexpr std::size_t kFinalHeads = SIZE_MAX;
@@ -158,6 +143,7 @@ class Model {
   };
   using User = std::pair<int, std::string>;
 
+  TimelineName timeline_of(int session, const ims::Message& message) const;
   void see(const TimelineName& timeline, std::uint64_t seq, const Row& row);
   void log(int session, Entry entry);
   void tell(int session, const TimelineName& timeline, const char* what, std::uint64_t number,
@@ -165,6 +151,7 @@ class Model {
   void log_all(const Entry& entry);
   void check_rows(const Truth& truth);
   void check_messages(const Truth& truth) const;
+  void check_copies(const Truth& truth);
   void replay_group(const TimelineName& name, const std::map<std::uint64_t, Row>& rows);
   void replay_event(Group& group, const std::string& where, std::uint64_t seq, const Row& row);
   void check_user(const User& user, const std::vector<Entry>& entries);
@@ -179,6 +166,7 @@ class Model {
 
   const std::uint32_t push_window_;
   const std::function<void(const std::string&)> trace_;
+  ContactModel contacts_;
   std::vector<Session> sessions_;
   std::map<std::uint64_t, Message> messages_;
   std::map<std::pair<TimelineName, std::uint64_t>, Row> seen_;
@@ -189,6 +177,9 @@ class Model {
   std::map<TimelineName, std::map<std::string, std::pair<int, bool>>> members_;
   std::map<User, std::set<std::string>> groups_of_;
   std::map<User, std::vector<Entry>> logs_;
+  std::map<User, std::set<std::string>> known_devices_;  // surely
+  std::size_t copies_ = 0;
+  std::set<std::uint64_t> unsettled_;                    // messages sent since all was quiet
   std::vector<Heads> heads_;
   std::string epoch_;
   bool failed_write_may_return_ = false;
@@ -199,8 +190,5 @@ class Model {
 
 std::string token_bytes(std::uint64_t token);
 std::uint64_t token_of(const std::string& payload);  // 0: none
-
-[[noreturn]] void fail(const std::string& what);
-void expect(bool holds, const std::string& what);
 
 }  // namespace ims::sim

@@ -8,6 +8,8 @@ void Model::finish(const Truth& truth) {
   truth_ = &truth;
   check_rows(truth);
   check_messages(truth);
+  check_copies(truth);
+  contacts_.finish(truth);
   for (const auto& [name, rows] : truth) {
     if (name.group) replay_group(name, rows);
   }
@@ -87,7 +89,7 @@ void Model::check_messages(const Truth& truth) const {
   for (const auto& [name, rows] : truth) {
     std::map<int, std::size_t> order;  // by sending session
     for (const auto& [seq, row] : rows) {
-      if (row.event) continue;
+      if (row.event || row.peer_seq != 0) continue;
       const std::uint64_t token = token_of(row.payload);
       const std::string where = name.text() + " row " + std::to_string(seq) + ", message " +
                                 std::to_string(token) + ": ";
@@ -96,7 +98,8 @@ void Model::check_messages(const Truth& truth) const {
       const Message& message = it->second;
       expect(stored.insert(token).second, where + "stored twice");
       expect(message.offline, where + "a relayed message was stored");
-      expect(message.to == name, where + "it was sent to " + message.to.text());
+      expect(message.to == name && row.to == (name.group ? "" : name.name),
+             where + "it was sent to " + message.to.text());
       bool sender_found = false;
       for (const int attempt : message.attempts) {
         const Session& sender = session(attempt);
@@ -115,6 +118,54 @@ void Model::check_messages(const Truth& truth) const {
       expect(token > last, where + "out of its sender's order");
       last = token;
     }
+  }
+}
+
+// Own-device copies: in the sender's inbox, once at most, of a message that was stored, and surely
+// where another device was known and nothing went wrong in between.
+void Model::check_copies(const Truth& truth) {
+  std::set<std::uint64_t> copied;
+  for (const auto& [name, rows] : truth) {
+    std::map<std::string, std::uint64_t> order;  // by recipient
+    for (const auto& [seq, row] : rows) {
+      if (row.peer_seq == 0) continue;
+      const std::uint64_t token = token_of(row.payload);
+      const std::string where = name.text() + " row " + std::to_string(seq) + ", copy of message " +
+                                std::to_string(token) + ": ";
+      expect(!name.group && row.from == name.name && row.to != name.name,
+             where + "not from the inbox's user to another");
+      const auto peer = truth.find({name.tenant, false, row.to});
+      expect(peer != truth.end() && peer->second.contains(row.peer_seq),
+             where + "the message is not there");
+      Row message = peer->second.at(row.peer_seq);
+      message.peer_seq = row.peer_seq;
+      message.time_ms = row.time_ms;
+      expect(message == row, where + "it differs from the message");
+      expect(copied.insert(token).second, where + "there are two");
+      const auto last = order.try_emplace(row.to, 0).first;
+      expect(row.peer_seq > last->second, where + "out of the recipient's order");
+      last->second = row.peer_seq;
+      const Message& sent = messages_.at(token);
+      const std::size_t opened = std::min(sent.sessions_then, sessions_.size());
+      const auto end = sessions_.begin() + static_cast<std::ptrdiff_t>(opened);
+      const auto has_other = [&](int attempt) {
+        return std::any_of(sessions_.begin(), end, [&](const Session& other) {
+          return other.tenant == name.tenant && other.user == name.name && !other.send_only &&
+                 (session(attempt).send_only || other.device != session(attempt).device);
+        });
+      };
+      const bool other_device =
+          std::any_of(sent.attempts.begin(), sent.attempts.end(), has_other);
+      expect(other_device, where + "there is no device to have it");
+    }
+  }
+  for (const auto& [token, message] : messages_) {
+    if (!message.fresh_ok || message.to.group || message.copy_may_be_lost) continue;
+    const Session& sender = session(message.fresh_session);
+    if (!sender.copies_due || message.to.name == sender.user) continue;
+    ++copies_;
+    expect(copied.contains(token), "message " + std::to_string(token) + " of " + sender.user + "/" +
+                                       sender.device + " has no copy for the other devices");
   }
 }
 
@@ -220,6 +271,10 @@ void Model::check_user(const User& user, const std::vector<Entry>& entries) {
         const auto own = who.own.find(entry.timeline);
         expect(own == who.own.end() || !own->second.contains(entry.seq),
                row + "the session caused it itself");
+        const Row& seen = truth_->at(entry.timeline).at(entry.seq);
+        expect(seen.peer_seq == 0 ||
+                   messages_.at(token_of(seen.payload)).fresh_session != entry.session,
+               row + "a copy of the session's own message");
         if (feed.begun) {
           expect(entry.seq > feed.last, row + "after row " + std::to_string(feed.last));
           check_gap(entry.timeline, std::max({feed.last, place.passed, join - 1}), entry.seq,

@@ -55,6 +55,7 @@ void SimWorld::settle(const char* what, int rounds_min) {
          (server_->quiet() ? "" : " (workers or threads)") + who);
   }
   trace(what, ": quiet");
+  model_->settled();
 }
 
 // Nothing goes wrong and everybody reads.
@@ -102,6 +103,7 @@ void SimWorld::finale() {
   }
   log_in_everybody();
   list_groups();
+  list_contacts();
   everybody_leaves();
   log_in_everybody();  // again: a cursor may have been lost with the last failed write
   everybody_leaves();
@@ -157,6 +159,20 @@ void SimWorld::list_groups() {
       settle("MEMBERS");
     }
   }
+}
+
+void SimWorld::list_contacts() {
+  std::set<std::pair<int, std::string>> asked;
+  ContactRequest list;
+  list.set_limit(1 + static_cast<std::uint32_t>(prng_.below(3)));
+  for (const Client& client : clients_) {
+    const ClientOptions& options = client.client->options();
+    if (!client.client->takes_requests()) continue;
+    if (asked.insert({options.tenant, options.user}).second) {
+      client.client->send_contact(list, true);
+    }
+  }
+  settle("LIST");
 }
 
 void SimWorld::everybody_leaves() {
@@ -225,6 +241,11 @@ Truth SimWorld::truth() {
       expect(message.ParseFromString(request.payload()), "a message that does not decode");
       row = Row::of(message);
       seq = message.seq();
+    } else if (request.type() == Request::CONTACT) {
+      ContactEvent event;
+      expect(event.ParseFromString(request.payload()), "a ContactEvent that does not decode");
+      row = Row::of(event);
+      seq = event.seq();
     } else {
       GroupEvent event;
       expect(event.ParseFromString(request.payload()), "an event that does not decode");
@@ -240,6 +261,9 @@ Truth SimWorld::truth() {
 std::map<std::string, std::uint64_t> SimWorld::tally() const {
   std::map<std::string, std::uint64_t> all = tally_;
   all["rows seen"] = model_->rows_seen();
+  all["copies due"] = model_->copies();
+  all["contact events"] = model_->contacts().events();
+  all["pairs not judged"] = model_->contacts().not_judged();
   return all;
 }
 

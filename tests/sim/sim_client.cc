@@ -9,7 +9,6 @@
 namespace ims::sim {
 namespace {
 
-constexpr std::uint64_t kConnectId = 77;
 enum Kind { kConnect = 0, kDisconnect = 1, kRequest = 2 };  // the envelope's numbers
 
 }  // namespace
@@ -151,6 +150,18 @@ void SimClient::send_group(const GroupRequest& group) {
   request(Request::GROUP, group.SerializeAsString(), false, std::move(pending));
 }
 
+void SimClient::send_contact(const ContactRequest& contact, bool final_list) {
+  if (over_ || leaving_) return;
+  Pending pending;
+  pending.contact = contact;
+  pending.final_list = final_list;
+  if (contact.op() != ContactRequest::LIST) {
+    pending.token = model_.contacts().sent(options_.tenant, options_.user, contact);
+  }
+  if (final_list) listing_ = true;
+  request(Request::CONTACT, contact.SerializeAsString(), false, std::move(pending));
+}
+
 void SimClient::send_heartbeat() {
   if (!takes_requests()) return;
   ++heartbeats_due_;
@@ -264,121 +275,6 @@ void SimClient::on_frame(std::string_view frame) {
   if (command.has_disconnect()) return on_disconnect(command.disconnect());
   expect(command.has_request() && command.id() == 0, describe() + ": not a push");
   on_push(command.request());
-}
-
-void SimClient::on_login_answer(std::uint64_t id, const ConAck& answer) {
-  expect(!answered_login_, describe() + ": two login answers");
-  expect(id == kConnectId, describe() + ": the login answer has another id");
-  answered_login_ = true;
-  expect((answer.status() == ConAck::STATUS_OK) == (answer.code() == 0), describe() + ": status");
-  if (answer.code() != 0) {
-    refused_ = answer.code();
-    return;
-  }
-  expect(answer.session() != 0 && answer.max_frame_bytes() == options_.frame_bytes_max,
-         describe() + ": ConAck without session or limits");
-  logged_in_ = true;
-  inbox_seq_ = answer.inbox_seq();
-  model_.logged_in(session_, answer);
-}
-
-void SimClient::on_response(std::uint64_t id, const Response& response) {
-  expect(logged_in_, describe() + ": a Response before the login answer");
-  Pending pending;
-  if (options_.without_ids) {
-    expect(id == 0 && !fifo_.empty(), describe() + ": a Response that nobody asked for");
-    pending = std::move(fifo_.front());
-    fifo_.pop_front();
-  } else {
-    const auto it = pending_.find(id);
-    expect(it != pending_.end(), describe() + ": Response to id " + std::to_string(id) +
-                                     ", which was never asked or is answered");
-    pending = std::move(it->second);
-    pending_.erase(it);
-  }
-  const auto is_one_of = [&](std::initializer_list<int> codes) {
-    for (const int code : codes) {
-      if (response.code() == code) return;
-    }
-    fail(describe() + ": request of type " + std::to_string(pending.type) + " was answered code " +
-         std::to_string(response.code()) + " (" + response.reason() + ")");
-  };
-  switch (pending.type) {
-    case Request::MESSAGE:
-      is_one_of({0, 4, 5, 7, 11, 12});
-      if (response.code() == 0) std::erase(unanswered_, pending.token);
-      model_.answered(session_, pending.token, response);
-      break;
-    case Request::ACK:
-      if (options_.store_fails) {
-        is_one_of({0, 4, 11, 12});
-      } else {
-        is_one_of({0, 11, 12});
-      }
-      if (response.code() == 0) {
-        model_.answered_ack(session_, pending.timeline, pending.seq);
-        acked_[pending.timeline] = std::max(acked_[pending.timeline], pending.seq);
-      }
-      break;
-    case Request::SYNC: {
-      is_one_of({0, 4, 5, 11, 12});
-      SyncResult result;
-      expect(result.ParseFromString(response.payload()), describe() + ": not a SyncResult");
-      if (response.code() == 0) model_.synced(session_, pending.timeline, pending.sync, result);
-      break;
-    }
-    case Request::GROUP: {
-      is_one_of({0, 4, 5, 6, 11, 12});
-      GroupResult result;
-      expect(result.ParseFromString(response.payload()), describe() + ": not a GroupResult");
-      model_.answered_group(session_, pending.timeline, pending.group.op(), response);
-      if (!listing_) break;
-      if (response.code() != 0) {  // MEMBERS is for members
-        listing_ = false;
-        break;
-      }
-      if (pending.group.op() == GroupRequest::MEMBERS) {
-        model_.listed_members(pending.timeline, result);
-      } else if (pending.group.op() == GroupRequest::LIST_MINE) {
-        model_.listed_groups(options_.tenant, options_.user, result);
-      }
-      listing_ = false;
-      if (result.cursor().empty()) break;
-      pending.group.set_cursor(result.cursor());
-      send_group(pending.group);
-      break;
-    }
-    default: fail(describe() + ": a Response to what?");
-  }
-}
-
-void SimClient::note(const TimelineName& timeline, std::uint64_t seq) {
-  if (seq != 0) arrived_.push_back({taken_bytes_ - stream_.size(), timeline, seq});
-}
-
-void SimClient::on_push(const Request& request) {
-  expect(logged_in_, describe() + ": a push before the login answer");
-  expect(!options_.send_only, describe() + ": a push to a send_only session");
-  if (request.type() == Request::MESSAGE) {
-    Message message;
-    expect(message.ParseFromString(request.payload()), describe() + ": not a Message");
-    model_.pushed(session_, message);
-    const bool group = !message.group().empty();
-    return note({options_.tenant, group, group ? message.group() : message.to()}, message.seq());
-  }
-  expect(request.type() == Request::GROUP, describe() + ": a push of another type");
-  GroupEvent event;
-  expect(event.ParseFromString(request.payload()), describe() + ": not a GroupEvent");
-  model_.pushed(session_, event);
-  note({options_.tenant, true, event.group()}, event.seq());
-}
-
-void SimClient::on_disconnect(const Disconnect& disconnect) {
-  disconnect_ = disconnect.code();
-  const bool allowed = disconnect_ == 1 || disconnect_ == 5 || disconnect_ == 6 ||
-                       disconnect_ == 8 || disconnect_ == 11;
-  expect(allowed, describe() + ": Disconnect " + std::to_string(disconnect_) + " " +
-                      disconnect.reason());
 }
 
 bool SimClient::acked(const TimelineName& timeline) const {

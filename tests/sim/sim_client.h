@@ -48,6 +48,8 @@ class SimClient {
   void send_ack(const TimelineName& timeline, std::uint64_t seq, bool with_answer);
   void send_sync(const TimelineName& timeline, const SyncRequest& request);
   void send_group(const GroupRequest& request);
+  // `final_list`: LIST when all is quiet, the first of its pages.
+  void send_contact(const ContactRequest& contact, bool final_list = false);
   void send_heartbeat();
   void leave();       // Disconnect
   void half_close();
@@ -81,7 +83,7 @@ class SimClient {
   std::uint64_t inbox_seq() const { return inbox_seq_; }
   // Repeats that an honest client would send later: composed, with client_id, no OK heard.
   std::deque<std::uint64_t>& unanswered() { return unanswered_; }
-  // The cursor of the last MEMBERS or LIST_MINE page.
+  // The cursor of the last page of MEMBERS, LIST_MINE or the final LIST.
   bool listing() const { return listing_; }
   std::string describe() const;
 
@@ -93,7 +95,10 @@ class SimClient {
     std::uint64_t seq = 0;
     SyncRequest sync;
     GroupRequest group;
+    ContactRequest contact;
+    bool final_list = false;
   };
+  static constexpr std::uint64_t kConnectId = 77;
 
   void write_frame(std::uint64_t id, int kind, const std::string& body);
   void request(Request::RequestType type, const std::string& payload, bool offline,
@@ -101,6 +106,7 @@ class SimClient {
   void on_frame(std::string_view frame);
   void on_login_answer(std::uint64_t id, const ConAck& answer);
   void on_response(std::uint64_t id, const Response& response);
+  void on_contact_answer(const Pending& pending, const Response& response);
   void on_push(const Request& request);
   void on_disconnect(const Disconnect& disconnect);
   void note(const TimelineName& timeline, std::uint64_t seq);

@@ -77,6 +77,7 @@ void SimWorld::client_actions() {
 void SimWorld::act(SimClient& client) {
   if (client.options().explicit_mode && prng_.chance(60)) acknowledge(client, false);
   if (client.pending() >= kPendingMax) return;
+  if (prng_.chance(weather_.contact_percent)) return send_contact(client);
   const std::uint64_t roll = prng_.below(100);
   if (roll < 60) {
     // Bursts fill windows, queues and rings.
@@ -154,6 +155,24 @@ void SimWorld::send_group_request(SimClient& client) {
   }
   client.send_group(request);
   ++tally_["group requests"];
+}
+
+// Its note tells each request from all others.
+void SimWorld::send_contact(SimClient& client) {
+  ContactRequest request;
+  using Op = ContactRequest;
+  request.set_op(one_of({Op::LIST, Op::ADD, Op::ADD, Op::ADD, Op::ADD, Op::ADD, Op::ACCEPT,
+                         Op::ACCEPT, Op::ACCEPT, Op::ACCEPT, Op::DECLINE, Op::REMOVE, Op::REMOVE,
+                         Op::BLOCK, Op::UNBLOCK, Op::UNBLOCK, Op::UNBLOCK}));
+  if (request.op() == Op::LIST) {
+    request.set_limit(static_cast<std::uint32_t>(prng_.below(3)));
+  } else {
+    request.set_user(random_user());
+    if (request.user() == client.options().user) return;
+    request.set_note("note" + std::to_string(++notes_));
+  }
+  client.send_contact(request);
+  ++tally_["contact requests"];
 }
 
 void SimWorld::send_sync(SimClient& client) {

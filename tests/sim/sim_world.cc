@@ -61,6 +61,7 @@ void SimWorld::draw() {
   weather.wall_step_permille = one_of({0u, 0u, 5u});
   weather.burst_percent = one_of({5u, 10u, 50u});
   weather.group_percent = one_of({30u, 40u, 90u});
+  weather.contact_percent = one_of({0u, 10u, 40u});
   weather.payload_bytes_max = one_of({16u, 300u, 1200u});
   weather.window_bytes_min = one_of<std::size_t>({300, 5000, 256 * 1024, 256 * 1024});
   weather.network.cut_percent = one_of({0u, 30u, 100u});
@@ -171,6 +172,7 @@ void SimWorld::note_failures() {
   trace("the store failed, or a worker heard of it");
   ++tally_["store failures"];
   model_->hiccup();
+  model_->lost_something();
 }
 
 void SimWorld::took(std::size_t gateway) {
@@ -182,6 +184,7 @@ void SimWorld::took(std::size_t gateway) {
 // ---- mishaps ------------------------------------------------------------------------------------
 
 void SimWorld::mishaps() {
+  if (weather_.store.no_space_percent > 0) model_->lost_something();  // a copy is not written then
   if (permille(weather_.stall_permille)) {
     stalled_thread_ = prng_.below(server_->thread_count());
     stalled_until_ = steps_ + static_cast<int>(prng_.below(400));
@@ -263,6 +266,7 @@ void SimWorld::shut_down() {
   server_.reset();
   for (Client& client : clients_) client.client->server_died();
   bury_the_dead();
+  model_->contacts().restarted();
   start();
 }
 

@@ -52,6 +52,7 @@ struct Weather {
   unsigned wall_step_permille = 0;
   unsigned burst_percent = 10;      // of message sendings
   unsigned group_percent = 40;      // of messages go to a group
+  unsigned contact_percent = 0;     // of what clients do
   unsigned payload_bytes_max = 64;
   std::size_t window_bytes_min = 256 * 1024;
   test::SimFaults network;
@@ -94,6 +95,7 @@ class SimWorld {
   void finale();
   void log_in_everybody();
   void list_groups();
+  void list_contacts();
   void everybody_leaves();
   Truth truth();
 
@@ -105,6 +107,7 @@ class SimWorld {
   void send_message(SimClient& client);
   void send_repeat(SimClient& client);
   void send_group_request(SimClient& client);
+  void send_contact(SimClient& client);
   void send_sync(SimClient& client);
   void acknowledge(SimClient& client, bool surely);
   void bury_the_dead();
@@ -136,6 +139,7 @@ class SimWorld {
   Now now_;
   std::uint64_t users_ = 3;
   std::uint64_t client_ids_ = 0;
+  std::uint64_t notes_ = 0;
   int steps_ = 0;
   std::int64_t leapt_ms_ = 0;
 
