@@ -1,4 +1,4 @@
-// Parsing and formatting of chat lines (chat_text.h).
+// Escaping and formatting of chat lines (chat_text.h).
 #include "deploy/chat_text.h"
 
 #include <cstdio>
@@ -10,91 +10,6 @@
 
 namespace ims {
 namespace {
-
-using Kind = ChatCommand::Kind;
-
-constexpr std::string_view kHelp =
-    "@user text            write to a user\n"
-    "#group text           write to a group\n"
-    "/create group [user...]   /open group [user...]  (anyone may join)\n"
-    "/join group   /leave group   /dismiss group\n"
-    "/invite group user...   /kick group user...\n"
-    "/members group   /groups   /help   /quit\n";
-
-struct Verb {
-  std::string_view word;
-  GroupOp op;
-  std::size_t words_min;  // the group included
-  bool open;
-};
-constexpr Verb kVerbs[] = {
-    {"/create", GroupOp::kCreate, 1, false}, {"/open", GroupOp::kCreate, 1, true},
-    {"/join", GroupOp::kJoin, 1, false},     {"/leave", GroupOp::kLeave, 1, false},
-    {"/dismiss", GroupOp::kDismiss, 1, false}, {"/invite", GroupOp::kInvite, 2, false},
-    {"/kick", GroupOp::kKick, 2, false},     {"/members", GroupOp::kMembers, 1, false},
-    {"/groups", GroupOp::kListMine, 0, false},
-};
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) {
-    text.remove_suffix(1);
-  }
-  return text;
-}
-
-std::string_view take_word(std::string_view& text) {
-  const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
-  const std::string_view word = text.substr(0, end);
-  text = trim(text.substr(end));
-  return word;
-}
-
-ChatCommand wrong(std::string why) {
-  ChatCommand command;
-  command.kind = Kind::kWrong;
-  command.text = std::move(why);
-  return command;
-}
-
-ChatCommand parse_words(std::string_view line) {
-  ChatCommand command;
-  const std::string_view word = take_word(line);
-  if (word == "/help") return command.kind = Kind::kHelp, command;
-  if (word == "/quit") return command.kind = Kind::kQuit, command;
-  for (const Verb& verb : kVerbs) {
-    if (verb.word != word) continue;
-    command.kind = Kind::kGroup;
-    command.op = verb.op;
-    command.open = verb.open;
-    while (!line.empty()) command.words.emplace_back(take_word(line));
-    if (command.words.size() < verb.words_min) {
-      return wrong(std::string(word) + " needs more words; /help shows how");
-    }
-    for (std::string& name : command.words) {
-      if (name.front() == '#' || name.front() == '@') name.erase(0, 1);
-      if (!valid_name(name)) return wrong("'" + escape_text(name) + "' is no name");
-    }
-    if (verb.words_min > 0) {
-      command.target = command.words.front();
-      command.words.erase(command.words.begin());
-    }
-    return command;
-  }
-  return wrong(escape_text(word) + " is no command; /help shows them");
-}
-
-// One code point at the front of `text`; 0 bytes: no UTF-8.
-std::pair<std::uint32_t, std::size_t> next_code_point(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  const std::size_t bytes = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  if (bytes > text.size() || !valid_utf8(text.substr(0, bytes))) return {0, 0};
-  std::uint32_t code = bytes == 1 ? lead : lead & (0x7fu >> bytes);
-  for (std::size_t i = 1; i < bytes; ++i) {
-    code = code << 6 | (static_cast<unsigned char>(text[i]) & 0x3fu);
-  }
-  return {code, bytes};
-}
 
 bool is_harmless(std::uint32_t code) {
   if (code < 0x20 || (code >= 0x7f && code <= 0x9f)) return false;      // controls
@@ -119,25 +34,16 @@ const char* name_of(MessageType type) {
 
 }  // namespace
 
-ChatCommand parse_chat_line(std::string_view line) {
-  line = trim(line);
-  if (line.empty()) return {};
-  if (line.front() == '/') return parse_words(line);
-  if (line.front() != '@' && line.front() != '#') {
-    return wrong("a line begins with @user, #group or /command; /help shows how");
+std::pair<std::uint32_t, std::size_t> next_code_point(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  const std::size_t bytes = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (bytes > text.size() || !valid_utf8(text.substr(0, bytes))) return {0, 0};
+  std::uint32_t code = bytes == 1 ? lead : lead & (0x7fu >> bytes);
+  for (std::size_t i = 1; i < bytes; ++i) {
+    code = code << 6 | (static_cast<unsigned char>(text[i]) & 0x3fu);
   }
-  ChatCommand command;
-  command.kind = line.front() == '@' ? Kind::kToUser : Kind::kToGroup;
-  line.remove_prefix(1);
-  command.target = take_word(line);
-  command.text = line;
-  if (!valid_name(command.target)) return wrong("'" + escape_text(command.target) + "' is no name");
-  if (command.text.empty()) return wrong("there is nothing to send");
-  if (!valid_utf8(command.text)) return wrong("the text is not UTF-8; look at the locale");
-  return command;
+  return {code, bytes};
 }
-
-std::string_view chat_help() noexcept { return kHelp; }
 
 std::string escape_text(std::string_view text) {
   std::string out;
@@ -171,6 +77,15 @@ std::string format_time(std::int64_t time_ms) {
   return text;
 }
 
+std::string format_day(std::int64_t time_ms) {
+  const std::time_t seconds = time_ms / 1000;
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  char text[16];
+  const std::size_t bytes = std::strftime(text, sizeof text, "%Y-%m-%d", &local);
+  return std::string(text, bytes);
+}
+
 std::string format_message(const client::InMessage& message, std::string_view self) {
   std::string line = format_time(message.time_ms) + " ";
   if (!message.group.empty()) line += "#" + escape_text(message.group) + " ";
@@ -183,6 +98,14 @@ std::string format_message(const client::InMessage& message, std::string_view se
   if (message.type == MessageType::kTxt) {
     const auto text = client::decode_text(message.payload);
     return line + escape_text(text ? *text : message.payload);
+  }
+  if (message.type == MessageType::kImage) {
+    const auto url = client::decode_text(message.payload);
+    if (url && !url->empty()) return line + "[image] " + escape_text(*url);
+  }
+  if (message.type == MessageType::kRecall) {
+    const std::uint64_t seq = client::decode_recall(message.payload);
+    return line + (seq == 0 ? "(recalled)" : "recalled message " + std::to_string(seq));
   }
   return line + "[" + name_of(message.type) + ", " + std::to_string(message.payload.size()) +
          " bytes]";
@@ -218,6 +141,32 @@ std::string format_contact_event(const client::ContactEvent& event) {
                      kDone[static_cast<std::size_t>(event.op)];
   if (!event.note.empty()) line += ": " + escape_text(event.note);
   return line;
+}
+
+std::string format_contact(const client::ContactResult::Contact& contact) {
+  constexpr const char* kStates[] = {"", " (asked by you)", " (asks you: /accept or /decline)",
+                                     " (friend)"};
+  std::string line = "  " + escape_text(contact.user) +
+                     kStates[static_cast<std::size_t>(contact.state)];
+  if (contact.blocked) line += " (blocked)";
+  if (!contact.note.empty()) line += ": " + escape_text(contact.note);
+  return line;
+}
+
+std::string format_presence(const client::Presence& presence) {
+  std::string line = escape_text(presence.user);
+  if (!presence.online) {
+    if (presence.last_seen_ms == 0) return line + " is offline";
+    return line + " is offline, last seen " + format_day(presence.last_seen_ms) + " " +
+           format_time(presence.last_seen_ms);
+  }
+  line += " is online";
+  std::string devices;
+  for (const std::string& device : presence.devices) {
+    if (device.empty()) continue;
+    devices += (devices.empty() ? " (" : ", ") + escape_text(device);
+  }
+  return devices.empty() ? line : line + devices + ")";
 }
 
 }  // namespace ims

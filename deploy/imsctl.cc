@@ -4,12 +4,16 @@
 // Output      results on standard output, one sentence about what went wrong on standard error.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
+#include <iterator>
 #include <optional>
 #include <string>
 
 #include "deploy/ctl_apps.h"
 #include "deploy/ctl_chat.h"
+#include "deploy/ctl_listen.h"
+#include "deploy/ctl_send.h"
 #include "deploy/ctl_verify.h"
 #include "deploy/operator_line.h"
 #include "shared/config_value.h"
@@ -32,7 +36,11 @@ struct Arguments {
   bool may_exist = false;
   std::string ttl = "1h";
   std::string retention = "7d";
-  ChatOptions chat;
+  LinkOptions link;
+  SendOptions send;
+  ListenOptions listen;
+  std::string seconds;
+  std::uint64_t count = 0;
 };
 
 std::int64_t parse_duration(const std::string& text, const char* flag) {
@@ -87,6 +95,54 @@ void add_app_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--kid", arguments.ignored, "sign with the app's key of this name");
 }
 
+void add_link_options(CLI::App& command, Arguments& arguments) {
+  add_app_options(command, arguments);
+  command.add_option("--token", arguments.ignored, "log in with this token");
+  command.add_option("--password", arguments.ignored, "log in with this password; - reads it");
+  command.add_option("--server", arguments.link.server,
+                     "ADDR:PORT; without it the data directory's running server");
+}
+
+void add_device(CLI::App& command, Arguments& arguments) {
+  command.add_option("--device", arguments.link.device, "the device's name")
+      ->capture_default_str();
+}
+
+LinkOptions link_options(const CLI::App& command, const Arguments& arguments) {
+  LinkOptions link = arguments.link;
+  link.data = arguments.data;
+  link.app = arguments.app;
+  link.user = arguments.user;
+  link.kid = given(command, "--kid");
+  link.token = given(command, "--token");
+  link.password = read_password(given(command, "--password"));
+  return link;
+}
+
+// "30", "2.5", or with a unit.
+std::int64_t parse_seconds(const std::string& text) {
+  if (text.find_first_not_of("0123456789.") != std::string::npos || text.empty()) {
+    return parse_duration(text, "--seconds");
+  }
+  char* end = nullptr;
+  const double seconds = std::strtod(text.c_str(), &end);
+  if (*end != '\0' || seconds > 1e9) throw OperatorError("--seconds takes a number", kExitUsage);
+  return static_cast<std::int64_t>(seconds * 1000);
+}
+
+int send_text(const CLI::App& command, Arguments& arguments) {
+  SendOptions& send = arguments.send;
+  if (send.to.empty() == send.group.empty()) {
+    throw OperatorError("send takes --to USER or --group GROUP", kExitUsage);
+  }
+  if (send.text == "-") {
+    send.text.assign(std::istreambuf_iterator<char>(std::cin), {});
+    if (send.text.ends_with('\n')) send.text.pop_back();
+  }
+  send.link = link_options(command, arguments);
+  return run_send(send);
+}
+
 int run(int argc, char** argv) {
   Arguments arguments;
   std::string data = arguments.data.root.string();
@@ -134,12 +190,23 @@ int run(int argc, char** argv) {
                    "the server's retention; older rows may be gone")
       ->capture_default_str();
   CLI::App* chat = cli.add_subcommand("chat", "a line-mode chat in the terminal; /help inside");
-  add_app_options(*chat, arguments);
-  chat->add_option("--token", arguments.ignored, "log in with this token");
-  chat->add_option("--password", arguments.ignored, "log in with this password; - reads it");
-  chat->add_option("--device", arguments.chat.device, "the device's name")->capture_default_str();
-  chat->add_option("--server", arguments.chat.server,
-                   "ADDR:PORT; without it the data directory's running server");
+  add_link_options(*chat, arguments);
+  add_device(*chat, arguments);
+  CLI::App* send = cli.add_subcommand("send", "store a text for a user or group; prints its seq");
+  add_link_options(*send, arguments);
+  CLI::Option* to = send->add_option("--to", arguments.send.to, "the user who gets it");
+  send->add_option("--group", arguments.send.group, "the group that gets it")->excludes(to);
+  send->add_option("TEXT", arguments.send.text, "the text; - reads it from standard input")
+      ->required();
+  CLI::App* listen = cli.add_subcommand(
+      "listen", "print a user's messages, events and presence as they come, one per line");
+  add_link_options(*listen, arguments);
+  add_device(*listen, arguments);
+  listen->add_flag("--json", arguments.listen.json, "one JSON object per line");
+  listen->add_option("--count", arguments.count, "end after so many lines");
+  listen->add_option("--seconds", arguments.seconds,
+                     "end after that time; with --count: fail if there were fewer by then");
+  listen->add_option("--watch", arguments.listen.watch, "friends whose presence is told");
 
   try {
     cli.parse(argc, argv);
@@ -158,14 +225,15 @@ int run(int argc, char** argv) {
   if (verify->parsed()) {
     return verify_store(arguments.data, parse_duration(arguments.retention, "--retention"));
   }
-  if (chat->parsed()) {
-    arguments.chat.data = arguments.data;
-    arguments.chat.app = arguments.app;
-    arguments.chat.user = arguments.user;
-    arguments.chat.kid = given(*chat, "--kid");
-    arguments.chat.token = given(*chat, "--token");
-    arguments.chat.password = read_password(given(*chat, "--password"));
-    return run_chat(arguments.chat);
+  if (chat->parsed()) return run_chat(link_options(*chat, arguments));
+  if (send->parsed()) return send_text(*send, arguments);
+  if (listen->parsed()) {
+    arguments.listen.link = link_options(*listen, arguments);
+    if (given(*listen, "--count")) arguments.listen.count = arguments.count;
+    if (given(*listen, "--seconds")) {
+      arguments.listen.time_ms = parse_seconds(arguments.seconds);
+    }
+    return run_listen(arguments.listen);
   }
   if (token->parsed()) {
     const std::int64_t ttl_ms = parse_duration(arguments.ttl, "--ttl");

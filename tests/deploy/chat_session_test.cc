@@ -261,6 +261,97 @@ TEST_CASE("rows: a group dismissed and created anew begins at 1 again") {
   CHECK(acks_of(session, link) == std::vector<Ack>{{"team", 1}});
 }
 
+TEST_CASE("unread: messages of others, until the chat is chosen or written to") {
+  ChatSession session("ann");
+  Link link;
+  const auto chats = [&] {
+    session.add_line(parse_chat_line("/chats"));
+    return session.take_notes();
+  };
+  CHECK(chats() == "* no chats yet\n");
+  show(session, link, pushed(1, 10, "bob"));
+  show(session, link, pushed(2, 10, "bob"));
+  show(session, link, pushed(2, 10, "bob"));  // again: not counted
+  show(session, link, pushed(1, 10, "eve", "team"));
+  CHECK(chats() == "  #team  1 unread\n  @bob  2 unread\n");
+  CHECK(session.prompt() == "(3) > ");
+  session.add_line(parse_chat_line("/to @bob"));
+  show(session, link, pushed(3, 10, "bob"));
+  CHECK(chats() == "  #team  1 unread\n> @bob\n");
+  session.add_line(parse_chat_line("#team hi"));
+  CHECK(chats() == "  #team\n> @bob\n");
+  CHECK(session.prompt() == "@bob> ");
+}
+
+TEST_CASE("a line without a name goes to the chosen chat, and nowhere without one") {
+  ChatSession session("ann");
+  Link link;
+  session.add_line(parse_chat_line("hello"));
+  CHECK(session.idle());
+  CHECK_FALSE(session.take_notes().empty());
+  session.add_line(parse_chat_line("/to #team"));
+  session.add_line(parse_chat_line("hello"));
+  session.send_lines(link.client);
+  MessageView message;
+  const auto sent = link.sent();
+  REQUIRE(sent.size() == 1);
+  REQUIRE(decode_message(as_bytes(sent[0].payload), message) == DecodeStatus::kOk);
+  CHECK(message.group == "team");
+  CHECK(client::decode_text(as_text(message.payload)) == "hello");
+}
+
+TEST_CASE("recall: the last own message, once its seq is known") {
+  ChatSession session("ann");
+  Link link;
+  session.add_line(parse_chat_line("/recall"));
+  session.send_lines(link.client);
+  CHECK(session.idle());
+  CHECK(session.take_notes() == "! there is nothing of yours to recall\n");
+  session.add_line(parse_chat_line("@bob oops"));
+  session.add_line(parse_chat_line("/recall"));
+  session.send_lines(link.client);
+  auto sent = link.sent();
+  REQUIRE(sent.size() == 1);
+  client::Answer answer = ok(sent[0].id);
+  answer.seq = 41;
+  show(session, link, answer);
+  session.send_lines(link.client);
+  sent = link.sent();
+  REQUIRE(sent.size() == 1);
+  MessageView message;
+  REQUIRE(decode_message(as_bytes(sent[0].payload), message) == DecodeStatus::kOk);
+  CHECK(message.type == static_cast<int>(MessageType::kRecall));
+  CHECK(message.to == "bob");
+  CHECK(client::decode_recall(as_text(message.payload)) == 41);
+}
+
+TEST_CASE("presence: what changed is told, and asked again after a reconnect") {
+  ChatSession session("ann");
+  Link link;
+  session.add_line(parse_chat_line("/who bob"));
+  session.send_lines(link.client);
+  Buffer page;
+  append_presence(page, {"bob", true, 0, {}});
+  const std::string online(as_text(page));
+  std::string out;
+  session.on_event(ok(link.sent().at(0).id, online), link.client, out);
+  CHECK(out == "* bob is online\n");
+  session.on_event(client::Push{RequestType::kPresence, online}, link.client, out);
+  CHECK(out == "* bob is online\n");
+
+  Link second;
+  session.on_login({});
+  session.send_lines(second.client);
+  const auto asked = second.sent();
+  REQUIRE(asked.size() == 1);
+  CHECK(asked[0].type == static_cast<int>(RequestType::kPresence));
+  page.clear();
+  append_presence(page, {"bob", false, 0, {}});
+  out.clear();
+  session.on_event(ok(asked[0].id, std::string(as_text(page))), second.client, out);
+  CHECK(out == "* bob is offline\n");
+}
+
 TEST_CASE("login: a loss is told, and so is a store of another life") {
   ChatSession session("ann");
   Link link;

@@ -1,93 +1,15 @@
-// What a typed line means, and that nothing which others wrote can do more than be read.
+// That nothing which others wrote can do more than be read.
 #include "deploy/chat_text.h"
 
 #include <doctest/doctest.h>
 
 #include <string>
-#include <vector>
 
+#include "shared/client/people.h"
 #include "shared/client/requests.h"
 
 namespace ims {
 namespace {
-
-using Kind = ChatCommand::Kind;
-
-TEST_CASE("lines: to a user, to a group") {
-  struct Row {
-    const char* rule;
-    std::string_view line;
-    Kind kind;
-    std::string_view target;
-    std::string_view text;
-  };
-  const Row rows[] = {
-      {"to a user", "@bob hello there", Kind::kToUser, "bob", "hello there"},
-      {"to a group", "#team hi", Kind::kToGroup, "team", "hi"},
-      {"white space around it", "  @bob   hi  ", Kind::kToUser, "bob", "hi"},
-      {"a carriage return at the end", "@bob hi\r", Kind::kToUser, "bob", "hi"},
-      {"inner white space stays", "@bob a  b", Kind::kToUser, "bob", "a  b"},
-      {"UTF-8", "@z\xc3\xb6\x65 \xe2\x82\xac", Kind::kToUser, "z\xc3\xb6\x65", "\xe2\x82\xac"},
-      {"a slash in a text", "@bob /quit", Kind::kToUser, "bob", "/quit"},
-      {"empty", "", Kind::kNone, "", ""},
-      {"white space alone", " \t ", Kind::kNone, "", ""},
-      {"quit", "/quit", Kind::kQuit, "", ""},
-      {"help", "/help", Kind::kHelp, "", ""},
-  };
-  for (const Row& row : rows) {
-    CAPTURE(row.rule);
-    const ChatCommand command = parse_chat_line(row.line);
-    CHECK(command.kind == row.kind);
-    CHECK(command.target == row.target);
-    CHECK(command.text == row.text);
-  }
-}
-
-TEST_CASE("lines: what is wrong is said") {
-  const std::string_view lines[] = {
-      "hello",       "@bob",      "@ hello",         "#",         "@a/b hi",  "@bob \xff",
-      "/nonsense",   "/create",   "/invite team",    "/kick team", "/join a/b", "/members",
-      "/join a\x1b",
-  };
-  for (const std::string_view line : lines) {
-    CAPTURE(std::string(line));
-    const ChatCommand command = parse_chat_line(line);
-    CHECK(command.kind == Kind::kWrong);
-    CHECK_FALSE(command.text.empty());
-    CHECK(command.text.find('\x1b') == std::string::npos);
-  }
-}
-
-TEST_CASE("lines: group requests") {
-  struct Row {
-    std::string_view line;
-    GroupOp op;
-    std::string_view target;
-    std::vector<std::string> words;
-    bool open;
-  };
-  const Row rows[] = {
-      {"/create team", GroupOp::kCreate, "team", {}, false},
-      {"/create #team @ann bob", GroupOp::kCreate, "team", {"ann", "bob"}, false},
-      {"/open team ann", GroupOp::kCreate, "team", {"ann"}, true},
-      {"/join team", GroupOp::kJoin, "team", {}, false},
-      {"/leave team", GroupOp::kLeave, "team", {}, false},
-      {"/dismiss team", GroupOp::kDismiss, "team", {}, false},
-      {"/invite team ann", GroupOp::kInvite, "team", {"ann"}, false},
-      {"/kick team ann", GroupOp::kKick, "team", {"ann"}, false},
-      {"/members team", GroupOp::kMembers, "team", {}, false},
-      {"/groups", GroupOp::kListMine, "", {}, false},
-  };
-  for (const Row& row : rows) {
-    CAPTURE(std::string(row.line));
-    const ChatCommand command = parse_chat_line(row.line);
-    REQUIRE(command.kind == Kind::kGroup);
-    CHECK(command.op == row.op);
-    CHECK(command.target == row.target);
-    CHECK(command.words == row.words);
-    CHECK(command.open == row.open);
-  }
-}
 
 TEST_CASE("escaping: text stays, what could move the terminal does not") {
   struct Row {
@@ -140,6 +62,13 @@ TEST_CASE("formatting: who, where, what; one line each") {
   message.type = MessageType::kImage;
   message.payload = "12345";
   CHECK(format_message(message, "ann").substr(5) == " #team ann: [image, 5 bytes]");
+  message.payload = client::text_payload("http://x/\x1b");
+  CHECK(format_message(message, "ann").substr(5) == " #team ann: [image] http://x/\\x1b");
+  message.type = MessageType::kRecall;
+  message.payload = client::recall_payload(7);
+  CHECK(format_message(message, "ann").substr(5) == " #team ann: recalled message 7");
+  message.payload.clear();
+  CHECK(format_message(message, "ann").substr(5) == " #team ann: (recalled)");
   message.type = MessageType::kTxt;
   message.payload = "\xffno protobuf";
   CHECK(format_message(message, "ann").substr(5) == " #team ann: \\xffno protobuf");

@@ -1,0 +1,44 @@
+// Standard input and output of a chat. On a terminal the line that is being typed stays below
+// what scrolls by, whole, however much arrives; on a pipe lines come and text goes as they are.
+//
+// Ownership  Changes the terminal's mode, and puts it back at the end of its life.
+// Errors     OperatorError where no text can be written.
+#pragma once
+
+#include <termios.h>
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "deploy/line_editor.h"
+
+namespace ims {
+
+class LineTerminal {
+ public:
+  LineTerminal();
+  ~LineTerminal();
+  LineTerminal(const LineTerminal&) = delete;
+  LineTerminal& operator=(const LineTerminal&) = delete;
+
+  void print(std::string_view text);  // whole lines
+  void set_prompt(std::string prompt);
+  // What is there to read; each line is taken without its newline. False: the input has ended.
+  bool read(const std::function<void(std::string_view line)>& take);
+
+ private:
+  bool read_keys(std::string_view keys, const std::function<void(std::string_view)>& take);
+  bool read_lines(std::string_view bytes, const std::function<void(std::string_view)>& take);
+  void draw();
+  void write_all(std::string_view text);
+
+  bool on_terminal_ = false;
+  termios before_{};
+  LineEditor editor_;
+  std::string prompt_;
+  std::string input_;      // on a pipe: an incomplete line
+  bool too_long_ = false;  // on a pipe: the rest of a line is passed over
+};
+
+}  // namespace ims
