@@ -40,6 +40,13 @@ int change_user(OperatorLine& line, const std::string& op, const AppName& app,
                 const std::string& user, const std::optional<std::string>& password,
                 bool may_exist);
 
+// A line per device: DEVICE ("" is the default one), STATE (online, or when it was seen last, UTC),
+// INBOX (cursor/newest seq), GROUPS (in which it has a cursor); with `json` the answer itself.
+int list_devices(OperatorLine& line, const AppName& app, const std::string& user, bool json);
+// Its cursors are gone: its next login is that of a new device.
+int forget_device(OperatorLine& line, const AppName& app, const std::string& user,
+                  const std::string& device);
+
 // One `name value` per line, summed over threads. No server: what the last one counted, and a note.
 int print_stats(const DataDir& data);
 

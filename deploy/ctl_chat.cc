@@ -113,6 +113,7 @@ void Chat::wait() {
   Milliseconds timeout = link_.wait_ms();
   if (input_ended_) timeout = std::min<Milliseconds>(timeout, 50ms);
   poll(polled, 2, static_cast<int>(timeout.count()));
+  terminal_.refresh();
   if (polled[0].revents != 0) read_input();
 }
 

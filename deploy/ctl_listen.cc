@@ -17,7 +17,8 @@ namespace ims {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr std::uint32_t kSyncRows = 500;
+constexpr std::size_t kRowsPerAckMax = 64;  // well below the server's push_window
+constexpr CtlLink::Milliseconds kLastAnswerMsMax = 2s;
 
 class Listener {
  public:
@@ -26,28 +27,26 @@ class Listener {
   int run();
 
  private:
-  struct CatchUp {
-    std::uint64_t request_id = 0;
-    std::vector<client::Push> waiting;
-  };
-
   void on_login(const client::LoginAnswer& answer);
-  void ask(const std::string& timeline);
   void on_event(const client::Event& event);
   void on_answer(const client::Answer& answer);
-  void on_sync(const std::string& timeline, const client::Answer& answer);
   void on_push(const client::Push& push);
   void on_presence(std::string_view payload);
+  void acknowledge();
+  void end();
   bool done() const {
     return (options_.count && printed_ >= *options_.count) ||
            (ends_ && CtlLink::Clock::now() >= *ends_);
   }
 
-  // One row, from a push or a SYNC; false: it was printed before, or enough were.
   template <typename Row>
   void show(const std::string& timeline, const Row& row) {
-    if (row.seq != 0 && !shown_.is_new(timeline, row.seq, row.time_ms)) return;
-    print(options_.json ? json_of(row) : text_of(row));
+    if (row.seq == 0 || shown_.is_new(timeline, row.seq, row.time_ms)) {
+      print(options_.json ? json_of(row) : text_of(row));
+    }
+    if (row.seq == 0) return;
+    unacked_[timeline] = row.seq;
+    if (++unacked_rows_ >= kRowsPerAckMax) acknowledge();
   }
   std::string text_of(const client::InMessage& row) const {
     return format_message(row, link_.options().user);
@@ -61,7 +60,8 @@ class Listener {
   std::optional<CtlLink::Clock::time_point> ends_;
   ShownRows shown_;
   std::string epoch_;
-  std::map<std::string, CatchUp> catching_up_;
+  std::map<std::string, std::uint64_t> unacked_;  // by timeline: the last row shown
+  std::size_t unacked_rows_ = 0;
   std::uint64_t presence_id_ = 0;
   std::uint64_t printed_ = 0;
 };
@@ -78,6 +78,7 @@ int Listener::run() {
         if (!event) break;
         on_event(*event);
       }
+      acknowledge();
     } catch (const client::ClientError& error) {
       link_.lose(error.what());
     }
@@ -94,31 +95,21 @@ int Listener::run() {
     pollfd polled{link_.client() != nullptr ? link_.client()->fd() : -1, POLLIN, 0};
     poll(&polled, 1, static_cast<int>(std::max<std::int64_t>(wait.count(), 0)));
   }
-  link_.end();
+  end();
   // Asked for so many and the time was over before: a script wants to know.
   return options_.count && printed_ < *options_.count ? kExitRefused : 0;
 }
 
 void Listener::on_login(const client::LoginAnswer& answer) {
-  catching_up_.clear();
-  const bool same_store = answer.epoch == epoch_;
-  if (!same_store) shown_.clear();
+  // What was not acknowledged is pushed again.
+  unacked_.clear();
+  unacked_rows_ = 0;
+  if (answer.epoch != epoch_) shown_.clear();  // another store: its rows are others
   epoch_ = answer.epoch;
-  if (shown_.all().empty()) {
-    // What the cursor has passed is old; from here on nothing may be missed.
-    shown_.is_new("", answer.acked_seq, 0);
-  } else {
-    for (const auto& [timeline, last] : shown_.all()) ask(timeline);
-  }
   if (!options_.watch.empty()) {
     presence_id_ = link_.client()->send_request(RequestType::kPresence,
                                                 client::presence_payload(options_.watch, true));
   }
-}
-
-void Listener::ask(const std::string& timeline) {
-  catching_up_[timeline].request_id =
-      link_.client()->send_sync(timeline, shown_.all().at(timeline).seq, kSyncRows);
 }
 
 void Listener::on_event(const client::Event& event) {
@@ -127,60 +118,19 @@ void Listener::on_event(const client::Event& event) {
 }
 
 void Listener::on_answer(const client::Answer& answer) {
-  if (answer.id == presence_id_) {
-    if (answer.code == Code::kOk) return on_presence(answer.payload);
-    throw OperatorError("presence: " + escape_text(answer.reason));
-  }
-  const auto found = std::ranges::find_if(
-      catching_up_, [&](const auto& entry) { return entry.second.request_id == answer.id; });
-  if (found != catching_up_.end()) on_sync(std::string(found->first), answer);
-}
-
-// A refusal (no member any more) ends it as well: what waited is all there is.
-void Listener::on_sync(const std::string& timeline, const client::Answer& answer) {
-  const auto page = client::decode_sync_result(answer.payload);
-  if (answer.code == Code::kOk && page) {
-    std::size_t message = 0, group = 0, contact = 0;
-    constexpr std::uint64_t kNone = UINT64_MAX;
-    while (!done()) {  // the three lists together are the rows
-      const auto seq_at = [](const auto& rows, std::size_t at) {
-        return at < rows.size() ? rows[at].seq : kNone;
-      };
-      const std::uint64_t m = seq_at(page->messages, message);
-      const std::uint64_t g = seq_at(page->group_events, group);
-      const std::uint64_t c = seq_at(page->contact_events, contact);
-      if (m == kNone && g == kNone && c == kNone) break;
-      if (m <= g && m <= c) {
-        show(timeline, page->messages[message++]);
-      } else if (g <= c) {
-        show(timeline, page->group_events[group++]);
-      } else {
-        show(timeline, page->contact_events[contact++]);
-      }
-    }
-    if (page->more && !done()) return ask(timeline);
-  }
-  const auto waiting = std::move(catching_up_[timeline].waiting);
-  catching_up_.erase(timeline);
-  for (const client::Push& push : waiting) on_push(push);
+  if (answer.id != presence_id_) return;
+  if (answer.code != Code::kOk) throw OperatorError("presence: " + escape_text(answer.reason));
+  on_presence(answer.payload);
 }
 
 void Listener::on_push(const client::Push& push) {
   if (done()) return;
-  const auto row_of = [&](const std::string& timeline, const auto& row) {
-    const auto late = catching_up_.find(timeline);
-    if (row.seq != 0 && late != catching_up_.end()) {
-      late->second.waiting.push_back(push);
-    } else {
-      show(timeline, row);
-    }
-  };
   if (push.type == RequestType::kMessage) {
-    if (const auto row = client::decode_in_message(push.payload)) row_of(row->group, *row);
+    if (const auto row = client::decode_in_message(push.payload)) show(row->group, *row);
   } else if (push.type == RequestType::kGroup) {
-    if (const auto row = client::decode_group_event(push.payload)) row_of(row->group, *row);
+    if (const auto row = client::decode_group_event(push.payload)) show(row->group, *row);
   } else if (push.type == RequestType::kContact) {
-    if (const auto row = client::decode_contact_event(push.payload)) row_of("", *row);
+    if (const auto row = client::decode_contact_event(push.payload)) show("", *row);
   } else if (push.type == RequestType::kPresence) {
     on_presence(push.payload);
   }
@@ -192,6 +142,35 @@ void Listener::on_presence(std::string_view payload) {
   for (const client::Presence& presence : *result) {
     if (!done()) print(options_.json ? json_of(presence) : format_presence(presence));
   }
+}
+
+// Only what was printed: a connection that breaks, or this process, loses nothing.
+void Listener::acknowledge() {
+  if (link_.client() == nullptr) return;
+  for (const auto& [timeline, seq] : unacked_) link_.client()->send_ack(timeline, seq);
+  unacked_.clear();
+  unacked_rows_ = 0;
+}
+
+// The answer to an ACK says that those before it arrived: closing may lose what is under way.
+void Listener::end() {
+  try {
+    acknowledge();
+    if (client::Client* const client = link_.client()) {
+      const auto id = client->send_request(RequestType::kAck, client::ack_payload("", 0));
+      const auto until = CtlLink::Clock::now() + kLastAnswerMsMax;
+      for (bool answered = false; !answered && CtlLink::Clock::now() < until;) {
+        const auto event = client->poll(100ms);
+        if (!event) continue;
+        const auto* answer = std::get_if<client::Answer>(&*event);
+        answered = (answer != nullptr && answer->id == id) ||
+                   std::holds_alternative<client::Farewell>(*event);
+      }
+    }
+  } catch (const client::ClientError&) {
+    // They are pushed again to the next one.
+  }
+  link_.end();
 }
 
 void Listener::print(const std::string& line) {
@@ -206,7 +185,7 @@ void Listener::print(const std::string& line) {
 
 int run_listen(ListenOptions options) {
   std::signal(SIGPIPE, SIG_IGN);
-  options.link.ack = AckMode::kAuto;
+  options.link.ack = AckMode::kExplicit;
   return Listener(std::move(options)).run();
 }
 

@@ -1,11 +1,12 @@
 // imsctl listen: every row and push of a user, one line each, for scripts: JSON (event_json.h), or
-// the chat's lines. Acknowledges by itself (AUTO).
+// the chat's lines.
 //
-//   row ─▶ shown before? ─▶ printed and flushed
-//   reconnected ─▶ SYNC of each timeline seen, from its last row ─▶ what came meanwhile
+//   row ─▶ shown before? ─▶ printed and flushed ─▶ ACK (EXPLICIT), many rows at a time
+//   reconnected ─▶ what was not acknowledged is pushed again, in every timeline
 //
-// The server's cursor may have passed what a broken connection lost, so SYNC fetches it; rows
-// pushed meanwhile wait behind it. Each row is printed once in the life of this process.
+// Each row is printed once in the life of this process, over reconnects and crashes of the server.
+// What it has not printed, the next one of the same device is given; one that is killed may leave
+// rows printed and not acknowledged.
 //
 // Errors  OperatorError where the login is refused.
 #pragma once

@@ -34,6 +34,7 @@ struct Arguments {
   std::string user;
   std::string ignored;  // where optional texts are parsed to; see given()
   bool may_exist = false;
+  bool as_json = false;
   std::string ttl = "1h";
   std::string retention = "7d";
   LinkOptions link;
@@ -182,6 +183,15 @@ int run(int argc, char** argv) {
                                            "remove a user's password and end the sessions");
   CLI::App* user_kick = add_user_command(*user, arguments, "kick", "end a user's sessions");
 
+  CLI::App* user_devices = add_user_command(
+      *user, arguments, "devices",
+      "the devices that the server knows: online or last seen, inbox cursor/newest seq, groups");
+  CLI::Option* as_json = user_devices->add_flag("--json", arguments.as_json, "one JSON object");
+  user_devices
+      ->add_option("--forget", arguments.ignored,
+                   "forget this device (\"\": the default one): its next login is a new device's")
+      ->excludes(as_json);
+
   CLI::App* stats = cli.add_subcommand("stats", "the server's counters, one `name value` per line");
   CLI::App* verify = cli.add_subcommand(
       "verify", "check the store: seqs dense, cursors at or below heads, memberships agree");
@@ -261,6 +271,12 @@ int run(int argc, char** argv) {
   }
   if (user_remove->parsed()) return change("user.remove", std::nullopt);
   if (user_kick->parsed()) return change("user.kick", std::nullopt);
+  if (user_devices->parsed()) {
+    if (const auto device = given(*user_devices, "--forget")) {
+      return forget_device(*line(), arguments.app, arguments.user, *device);
+    }
+    return list_devices(*line(), arguments.app, arguments.user, arguments.as_json);
+  }
   return kExitUsage;
 }
 

@@ -43,8 +43,8 @@ LineTerminal::~LineTerminal() {
 void LineTerminal::print(std::string_view text) {
   if (text.empty()) return;
   if (!on_terminal_) return write_all(text);
-  write_all(std::string(kClearLine) + std::string(text) +
-            editor_.visible(prompt_, terminal_columns()));
+  const std::string clear = cleared();
+  write_all(clear + std::string(text) + drawn());
 }
 
 void LineTerminal::set_prompt(std::string prompt) {
@@ -53,10 +53,28 @@ void LineTerminal::set_prompt(std::string prompt) {
   draw();
 }
 
+void LineTerminal::refresh() {
+  if (terminal_columns() != drawn_for_) draw();
+}
+
 void LineTerminal::draw() {
-  if (on_terminal_) {
-    write_all(std::string(kClearLine) + editor_.visible(prompt_, terminal_columns()));
-  }
+  if (!on_terminal_) return;
+  const std::string clear = cleared();
+  write_all(clear + drawn());
+}
+
+// A terminal that became narrower has wrapped the line: its rows above the cursor go too.
+std::string LineTerminal::cleared() const {
+  const std::size_t rows = drawn_width_ / (terminal_columns() + 1);
+  if (rows == 0) return std::string(kClearLine);
+  return "\x1b[" + std::to_string(rows) + "A\r\x1b[J";
+}
+
+std::string LineTerminal::drawn() {
+  drawn_for_ = terminal_columns();
+  std::string line = editor_.visible(prompt_, drawn_for_);
+  drawn_width_ = width_of(line);
+  return line;
 }
 
 bool LineTerminal::read(const std::function<void(std::string_view)>& take) {
@@ -75,7 +93,8 @@ bool LineTerminal::read_keys(std::string_view keys,
   for (const char key : keys) {
     if (const auto line = editor_.feed(key)) {
       // What was typed stays on the screen, above all that comes.
-      write_all(std::string(kClearLine) + prompt_ + *line + "\n");
+      write_all(cleared() + prompt_ + *line + "\n");
+      drawn_width_ = 0;
       take(*line);
     }
     if (editor_.ended()) return false;

@@ -55,6 +55,11 @@ std::string sentence(Code code, const std::string& what) {
   }
 }
 
+json bad_user(const std::string& name) {
+  return refusal(Code::kBadRequest, "'" + name + "' is no user name: 1 to 64 bytes of UTF-8 "
+                                    "without white space, control characters and / # * >");
+}
+
 const char* name_of(AppKey::Alg alg) { return alg == AppKey::Alg::kHs256 ? "HS256" : "EdDSA"; }
 
 std::optional<AppKey> key_of(const json& question, std::string& why) {
@@ -120,6 +125,8 @@ json OperatorDesk::answer(const json& question) {
   if (op == "user.passwd") return user(question, AdminCommand::Kind::kUserPassword);
   if (op == "user.remove") return user(question, AdminCommand::Kind::kUserRemove);
   if (op == "user.kick") return user(question, AdminCommand::Kind::kUserKick);
+  if (op == "user.devices") return user_devices(question);
+  if (op == "user.forget") return user_forget(question);
   return refusal(Code::kUnsupported, "unknown op '" + op + "'");
 }
 
@@ -249,10 +256,7 @@ json OperatorDesk::user(const json& question, AdminCommand::Kind kind) {
   const std::string appkey = text(question, "appkey");
   const std::string name = text(question, "user");
   const std::string hash = text(question, "password_hash");
-  if (!valid_name(name)) {
-    return refusal(Code::kBadRequest, "'" + name + "' is no user name: 1 to 64 bytes of UTF-8 "
-                                      "without white space, control characters and / # * >");
-  }
+  if (!valid_name(name)) return bad_user(name);
   if (hash.size() > kPasswordHashBytesMax || (!hash.empty() && !hash.starts_with("$argon2id$"))) {
     return refusal(Code::kBadRequest, "a password's hash is libsodium's argon2id string");
   }
@@ -268,6 +272,56 @@ json OperatorDesk::user(const json& question, AdminCommand::Kind kind) {
   json answer = success();
   answer["ended"] = ended;
   return answer;
+}
+
+json OperatorDesk::user_devices(const json& question) {
+  const std::string name = text(question, "user");
+  if (!valid_name(name)) return bad_user(name);
+  const std::string app = app_text(text(question, "org"), text(question, "appkey"));
+  const Tenant* tenant = tenants_.find(text(question, "org"), text(question, "appkey"));
+  if (tenant == nullptr) return refusal(Code::kNotFound, "no app " + app);
+  logic::DeviceList list;
+  const Code code = backend_.list_devices(*tenant, name, list);
+  if (code != Code::kOk) return refusal(code, sentence(code, "user '" + name + "'"));
+  json answer = success();
+  answer["inbox_seq"] = list.inbox_seq;
+  json& devices = answer["devices"] = json::array();
+  for (const logic::KnownDevice& device : list.devices) {
+    devices.push_back({{"device", device.name},
+                       {"online", device.online},
+                       {"last_seen_ms", device.last_seen_ms},
+                       {"acked_seq", device.acked_seq},
+                       {"groups", device.groups}});
+  }
+  return answer;
+}
+
+json OperatorDesk::user_forget(const json& question) {
+  const std::string name = text(question, "user");
+  if (!valid_name(name)) return bad_user(name);
+  const std::string org = text(question, "org");
+  const std::string appkey = text(question, "appkey");
+  const auto device = question.find("device");
+  if (device == question.end() || !device->is_string() ||
+      !(*device == "" || valid_name(device->get<std::string>()))) {
+    return refusal(Code::kBadRequest, "a device's name is empty or 1 to 64 bytes of UTF-8 without "
+                                      "white space, control characters and / # * >");
+  }
+  const std::string its_name = device->get<std::string>();
+  const Tenant* tenant = tenants_.find(org, appkey);
+  if (tenant == nullptr) return refusal(Code::kNotFound, "no app " + app_text(org, appkey));
+  bool no_such_device = false;
+  const Code code = backend_.forget_device(*tenant, name, its_name, no_such_device);
+  if (code == Code::kOk) return success();
+  const std::string which = its_name.empty() ? "default device" : "device '" + its_name + "'";
+  if (no_such_device) {
+    return refusal(code, "the server knows no " + which + " of user '" + name + "'");
+  }
+  if (code == Code::kForbidden) {
+    return refusal(code, "the " + which + " of user '" + name + "' has a session; `imsctl user "
+                         "kick " + org + " " + appkey + " " + name + "` ends the user's sessions");
+  }
+  return refusal(code, sentence(code, "user '" + name + "'"));
 }
 
 // ---- the store ----

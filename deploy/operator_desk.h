@@ -10,6 +10,9 @@
 //             {"op": "user.add" | "user.passwd", "org", "appkey", "user", "password_hash"?,
 //              "may_exist"?: true}
 //             {"op": "user.remove" | "user.kick", "org", "appkey", "user"}
+//             {"op": "user.devices", "org", "appkey", "user"}   "inbox_seq", "devices": [{"device",
+//              "online", "last_seen_ms", "acked_seq", "groups"}], as logic/known_devices.h
+//             {"op": "user.forget", "org", "appkey", "user", "device": "" is the default one}
 //             {"op": "info"}
 //             {"op": "store.copy"}   "path": a copy, gone with the line that asked (verify_copy.h)
 //   answer    {"code": 0, ...} or {"code": n, "reason": "one sentence"}; codes as PROTOCOL.md 7
@@ -24,6 +27,7 @@
 #include <string_view>
 
 #include "logic/admin.h"
+#include "logic/known_devices.h"
 #include "logic/store.h"
 #include "logic/tenant.h"
 #include "shared/codes.h"
@@ -39,6 +43,11 @@ class OperatorBackend {
   virtual Code run_user(logic::AdminCommand::Kind kind, const logic::Tenant& tenant,
                         std::string_view user, std::string_view password_hash,
                         std::uint64_t& sessions_ended) = 0;
+  virtual Code list_devices(const logic::Tenant& tenant, std::string_view user,
+                            logic::DeviceList& devices) = 0;
+  // kForbidden: it has a session. kNotFound: no such user, or `no_such_device`.
+  virtual Code forget_device(const logic::Tenant& tenant, std::string_view user,
+                             std::string_view device, bool& no_such_device) = 0;
   // A copy of the store as it is now. kUnsupported where the asker has the store itself.
   virtual Code copy_store(std::string&) { return Code::kUnsupported; }
 
@@ -61,6 +70,8 @@ class OperatorDesk {
   nlohmann::json app_remove(const nlohmann::json& question);
   nlohmann::json app_secret(const nlohmann::json& question) const;
   nlohmann::json user(const nlohmann::json& question, logic::AdminCommand::Kind kind);
+  nlohmann::json user_devices(const nlohmann::json& question);
+  nlohmann::json user_forget(const nlohmann::json& question);
   nlohmann::json store_copy();
   nlohmann::json put(logic::Tenant tenant, const logic::Tenant* before);
   TenantId free_id() const;

@@ -25,7 +25,6 @@ class ShownRows {
     return true;
   }
 
-  const std::map<std::string, Last>& all() const noexcept { return last_; }
   void clear() noexcept { last_.clear(); }
 
  private:

@@ -1,6 +1,7 @@
 // An operator's changes as batches of the store (store_backend.h).
 #include "deploy/store_backend.h"
 
+#include "logic/entity.h"
 #include "logic/keys.h"
 #include "logic/rows.h"
 #include "shared/route.h"
@@ -70,6 +71,46 @@ Code StoreBackend::run_user(AdminCommand::Kind kind, const Tenant& tenant, std::
     default:  // kUserKick: nobody is here
       return exists ? Code::kOk : Code::kNotFound;
   }
+}
+
+// Without a server nobody knows its retention: every device that has a cursor is one.
+Code StoreBackend::list_devices(const Tenant& tenant, std::string_view user,
+                                logic::DeviceList& devices) {
+  logic::Load load;
+  const Code code = read_devices(tenant, user, load);
+  if (code == Code::kOk) devices = logic::list_devices(load, 0);
+  return code;
+}
+
+Code StoreBackend::forget_device(const Tenant& tenant, std::string_view user,
+                                 std::string_view device, bool& no_such_device) {
+  logic::Load load;
+  const Code code = read_devices(tenant, user, load);
+  if (code != Code::kOk) return code;
+  logic::StoreBatch batch;
+  for (const logic::Load::Cursor& cursor : load.cursors) {
+    if (cursor.device != device) continue;
+    batch.erase(Table::kCursors,
+                logic::cursor_key(load.timeline_key, cursor.device, cursor.timeline));
+  }
+  no_such_device = batch.empty();
+  return no_such_device ? Code::kNotFound : write(batch);
+}
+
+Code StoreBackend::read_devices(const Tenant& tenant, std::string_view name, logic::Load& load) {
+  const std::uint64_t seed = identity().seed;
+  logic::User user;
+  user.kind = NameKind::kUser;
+  user.tenant = tenant.id;
+  user.hash = hash_name(seed, hash_tenant(seed, tenant.org, tenant.appkey), NameKind::kUser, name);
+  user.name = name;
+  load.load_kind = logic::Load::Kind::kLogin;
+  load.entity = &user;
+  const StoreStatus status = logic::run_load(store_, load, ReadTier::kMayBlock);
+  load.entity = nullptr;
+  if (status != StoreStatus::kOk) return Code::kUnavailable;
+  const auto row = logic::decode_user(load.entity_value);
+  return row && !row->removed ? Code::kOk : Code::kNotFound;
 }
 
 const logic::StoreIdentity& StoreBackend::identity() {

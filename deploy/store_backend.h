@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "deploy/operator_desk.h"
+#include "logic/load.h"
 #include "logic/store.h"
 #include "logic/store_identity.h"
 
@@ -25,8 +26,13 @@ class StoreBackend final : public OperatorBackend {
   Code remove_tenant(const logic::Tenant& tenant, std::uint64_t& sessions_ended) override;
   Code run_user(logic::AdminCommand::Kind kind, const logic::Tenant& tenant, std::string_view user,
                 std::string_view password_hash, std::uint64_t& sessions_ended) override;
+  Code list_devices(const logic::Tenant& tenant, std::string_view user,
+                    logic::DeviceList& devices) override;
+  Code forget_device(const logic::Tenant& tenant, std::string_view user, std::string_view device,
+                     bool& no_such_device) override;
 
  private:
+  Code read_devices(const logic::Tenant& tenant, std::string_view user, logic::Load& load);
   const logic::StoreIdentity& identity();
   Code write(const logic::StoreBatch& batch);
 

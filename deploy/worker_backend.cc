@@ -55,13 +55,42 @@ Code WorkerBackend::remove_tenant(const Tenant& tenant, std::uint64_t& sessions_
 
 Code WorkerBackend::run_user(AdminCommand::Kind kind, const Tenant& tenant, std::string_view user,
                              std::string_view password_hash, std::uint64_t& sessions_ended) {
+  AdminCommand command = user_command(kind, tenant, user);
+  command.password_hash = password_hash;
+  return run_on_owner(command, sessions_ended);
+}
+
+Code WorkerBackend::list_devices(const Tenant& tenant, std::string_view user,
+                                 logic::DeviceList& devices) {
+  std::uint64_t ended = 0;
+  const Code code = run_on_owner(user_command(Kind::kUserDevices, tenant, user), ended);
+  if (code == Code::kOk) devices = std::move(sent_.back().command->devices);
+  return code;
+}
+
+Code WorkerBackend::forget_device(const Tenant& tenant, std::string_view user,
+                                  std::string_view device, bool& no_such_device) {
+  std::uint64_t ended = 0;
+  AdminCommand command = user_command(Kind::kUserForget, tenant, user);
+  command.device = device;
+  const Code code = run_on_owner(command, ended);
+  // Sent and answered: only then is it NOT_FOUND.
+  if (code == Code::kNotFound) no_such_device = sent_.back().command->no_such_device;
+  return code;
+}
+
+AdminCommand WorkerBackend::user_command(Kind kind, const Tenant& tenant,
+                                         std::string_view user) const {
   AdminCommand command;
   command.kind = kind;
   command.tenant = tenant.id;
   command.user = user;
-  command.password_hash = password_hash;
   command.user_hash = hash_name(hash_seed_, hash_tenant(hash_seed_, tenant.org, tenant.appkey),
                                 NameKind::kUser, user);
+  return command;
+}
+
+Code WorkerBackend::run_on_owner(const AdminCommand& command, std::uint64_t& sessions_ended) {
   const std::size_t owner =
       worker_of(command.user_hash, static_cast<std::uint32_t>(ports_.size()));
   return run_on(owner, owner + 1, command, sessions_ended);

@@ -37,12 +37,20 @@ class WorkerBackend final : public OperatorBackend {
   Code remove_tenant(const logic::Tenant& tenant, std::uint64_t& sessions_ended) override;
   Code run_user(logic::AdminCommand::Kind kind, const logic::Tenant& tenant, std::string_view user,
                 std::string_view password_hash, std::uint64_t& sessions_ended) override;
+  Code list_devices(const logic::Tenant& tenant, std::string_view user,
+                    logic::DeviceList& devices) override;
+  Code forget_device(const logic::Tenant& tenant, std::string_view user, std::string_view device,
+                     bool& no_such_device) override;
   Code copy_store(std::string& directory) override { return copy_.make(directory); }
 
  private:
   using Kind = logic::AdminCommand::Kind;
 
   static logic::AdminCommand tenant_command(Kind kind, const logic::Tenant& tenant, bool persist);
+  logic::AdminCommand user_command(Kind kind, const logic::Tenant& tenant,
+                                   std::string_view user) const;
+  // The answer is what sent_.back() says.
+  Code run_on_owner(const logic::AdminCommand& command, std::uint64_t& sessions_ended);
   Code run_on(std::size_t first, std::size_t end, const logic::AdminCommand& command,
               std::uint64_t& sessions_ended);
   bool wait();           // until no command is out; false: not in time

@@ -13,13 +13,23 @@ bool Worker::take_admin() {
     worked = true;
   }
   // Strictly in order; the front one may have to wait for a read.
-  while (!admin_waiting_.empty() && run_admin(*admin_waiting_.front())) {
-    Effect& effect = add_effect(Effect::Kind::kAdmin, nullptr);
-    effect.command = admin_waiting_.front();
-    admin_waiting_.pop_front();
+  while (!admin_waiting_.empty() && !admin_reading_) {
+    AdminCommand* const front = admin_waiting_.front();
+    if (run_admin(*front)) {
+      end_admin();
+    } else if (!admin_waiting_.empty() && admin_waiting_.front() == front) {
+      break;
+    }
     worked = true;
   }
   return worked;
+}
+
+// The front one is done once the open batch is durable.
+void Worker::end_admin() {
+  Effect& effect = add_effect(Effect::Kind::kAdmin, nullptr);
+  effect.command = admin_waiting_.front();
+  admin_waiting_.pop_front();
 }
 
 void Worker::finish_admin(AdminCommand* command, bool durable) {
@@ -29,7 +39,7 @@ void Worker::finish_admin(AdminCommand* command, bool durable) {
   published_.admin = true;
 }
 
-// False: not yet, try again next turn.
+// False: not yet, try again next turn; or it ended by itself.
 bool Worker::run_admin(AdminCommand& command) {
   switch (command.kind) {
     case AdminCommand::Kind::kQuiet: return true;
@@ -60,7 +70,9 @@ bool Worker::run_admin(AdminCommand& command) {
     case AdminCommand::Kind::kUserAdd:
     case AdminCommand::Kind::kUserPassword:
     case AdminCommand::Kind::kUserRemove:
-    case AdminCommand::Kind::kUserKick: return run_user_admin(command);
+    case AdminCommand::Kind::kUserKick:
+    case AdminCommand::Kind::kUserDevices:
+    case AdminCommand::Kind::kUserForget: return run_user_admin(command);
   }
   IMS_ASSERT(false);
 }
@@ -90,6 +102,10 @@ bool Worker::run_user_admin(AdminCommand& command) {
   if (user.state == Entity::State::kAbsent) {
     command.code = Code::kNotFound;
     return true;
+  }
+  if (command.kind == AdminCommand::Kind::kUserDevices ||
+      command.kind == AdminCommand::Kind::kUserForget) {
+    return run_devices(user, command);
   }
   if (command.kind == AdminCommand::Kind::kUserPassword) {
     ops().put(Table::kMeta, password, command.password_hash);

@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "logic/known_devices.h"
 #include "logic/tenant.h"
 #include "shared/codes.h"
 #include "shared/spsc_ring.h"
@@ -22,6 +24,8 @@ struct AdminCommand {
     kUserPassword,  // the user's owner: set `password_hash`; NOT_FOUND where there is no such user
     kUserRemove,    // the user's owner: remove the password, end sessions; tokens hold until exp
     kUserKick,      // the user's owner: end the sessions
+    kUserDevices,   // the user's owner: say which devices are known
+    kUserForget,    // the user's owner: forget `device`; FORBIDDEN while it has a session
     kQuiet,         // every worker: answer once everything before it is durable
   };
 
@@ -32,10 +36,14 @@ struct AdminCommand {
   std::uint64_t user_hash = 0;
   std::string user;
   std::string password_hash;
+  std::string device;  // empty: the default device
+  std::int64_t give_up_ms = 0;  // the worker's: a session that is being ended has until then
 
   // ---- the answer ----
   Code code = Code::kOk;
   std::uint64_t count = 0;  // sessions ended
+  DeviceList devices;
+  bool no_such_device = false;  // NOT_FOUND is about the device, not the user
 };
 
 struct AdminPort {

@@ -284,6 +284,7 @@ void Worker::finish_load(Load* load) {
         if (get.table != Table::kDedupe) continue;
         DedupeRow row;
         if (get.status == StoreStatus::kOk) row = decode_dedupe(get.value).value_or(DedupeRow{});
+    case Load::Reason::kDevices: return finish_devices(load);
         read_dedupe_[get.key] = row;
       }
       break;

@@ -51,7 +51,9 @@ void Worker::continue_login(const LoginRecord& record) {
 
 // Who waited first goes on. Called whenever a login of the user comes to nothing or is done.
 void Worker::next_login(User& user) {
-  if (user.login_busy || user.waiting_logins.empty()) return;
+  if (user.login_busy) return;
+  if (admin_due_ == &user) return start_devices(user);
+  if (user.waiting_logins.empty()) return;
   local_.push_back(std::move(user.waiting_logins.front()));
   user.waiting_logins.erase(user.waiting_logins.begin());
 }

@@ -27,6 +27,7 @@ struct Load : ReadJob {
   };
   enum class Reason : std::uint8_t {  // what the worker does with the result
     kEntity, kLogin, kReplay, kPassword, kSync, kCatchup, kMembersPage, kContactsPage,
+    kDevices,
   };
 
   struct Cursor {

@@ -10,7 +10,7 @@
 //            cache | entity_load.cc its reads | handle_*.cc one kind of record each |
 //            contacts.h, presence.h parts of their own | own_copy.cc, recall.cc |
 //            deliver.cc pushes | subscriptions.cc, outbox.cc, exchange.cc between workers |
-//            admin.cc the operator
+//            admin.cc, admin_devices.cc the operator
 // Threads    One, the worker's. Everything here belongs to it.
 #pragma once
 
@@ -335,9 +335,18 @@ class Worker : private WorkerState {
   static Requester requester_of(const RequestRecord& record) {
     return {record.connection, record.request_id, record.stamp, record.header.flags};
   }
+  void end_admin();
 
   Contacts contacts_{*this};
   Presence presence_{*this};
+  // ---- admin_devices.cc ----
+  bool run_devices(User& user, AdminCommand& command);
+  void start_devices(User& user);
+  void finish_devices(Load* load);
+  void tell_devices(const User& user, const Load& load, AdminCommand& command);
+  void forget_device(User& user, const Load& load, AdminCommand& command);
+  static const Session* session_of(const User& user, std::string_view device);
+
 };
 
 }  // namespace ims::logic

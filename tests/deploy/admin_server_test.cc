@@ -68,6 +68,12 @@ class Rig {
           AdminCommand& told = **command;
           if (i == 0 && told.persist && fail_persist) told.code = Code::kUnavailable;
           told.count = 1;
+          if (told.kind == AdminCommand::Kind::kUserDevices) told.devices = devices;
+          if (told.kind == AdminCommand::Kind::kUserForget) {
+            CHECK(told.device == "pad");
+            told.code = forget_code;
+            told.no_such_device = no_such_device;
+          }
           log.push_back({i, told.kind, told.persist, told.user});
           CHECK(ports[i]->done.try_push(*command));
           worked = true;
@@ -106,6 +112,10 @@ class Rig {
   std::unique_ptr<AdminServer> server;
   std::atomic<bool> stop{false};
   std::atomic<bool> fail_persist{false};
+  // What the owner says; set while no question is under way: the rings order it.
+  logic::DeviceList devices;
+  Code forget_code = Code::kOk;
+  bool no_such_device = false;
   std::vector<Told> log;  // read after an answer came: the rings order it
   std::thread admin;
   std::thread workers;
@@ -162,6 +172,40 @@ TEST_CASE("a user: the owner alone") {
     REQUIRE(rig.log.size() == static_cast<std::size_t>(i) + 1);
     CHECK(rig.log.back() == Rig::Told{worker_of(hash, 3), Kind::kUserKick, false, user});
   }
+}
+
+TEST_CASE("devices: the owner alone, and its answer as it is") {
+  Rig rig(3);
+  const auto line = rig.open();
+  line->ask(add_app());
+  rig.log.clear();
+  rig.devices.inbox_seq = 7;
+  rig.devices.devices.push_back({"pad", true, 1000, 5, 2});
+  const json about_ann = {{"org", "o"}, {"appkey", "a"}, {"user", "ann"}};
+  json question = about_ann;
+  question["op"] = "user.devices";
+  const json answer = line->ask(question);
+  CHECK(answer.at("inbox_seq") == 7);
+  CHECK(answer.at("devices") == json::parse(R"([{"device": "pad", "online": true,
+      "last_seen_ms": 1000, "acked_seq": 5, "groups": 2}])"));
+  question["op"] = "user.forget";
+  question["device"] = "pad";
+  line->ask(question);
+  rig.forget_code = Code::kForbidden;
+  CHECK_THROWS_WITH_AS(line->ask(question),
+                       "the device 'pad' of user 'ann' has a session; `imsctl user kick o a ann` "
+                       "ends the user's sessions",
+                       OperatorError);
+  rig.forget_code = Code::kNotFound;
+  rig.no_such_device = true;
+  CHECK_THROWS_WITH_AS(line->ask(question), "the server knows no device 'pad' of user 'ann'",
+                       OperatorError);
+  rig.no_such_device = false;
+  CHECK_THROWS_WITH_AS(line->ask(question), "user 'ann' does not exist", OperatorError);
+  const std::uint64_t hash = hash_name(kSeed, hash_tenant(kSeed, "o", "a"), NameKind::kUser, "ann");
+  REQUIRE(rig.log.size() == 5);
+  CHECK(rig.log[0] == Rig::Told{worker_of(hash, 3), Kind::kUserDevices, false, "ann"});
+  CHECK(rig.log[1] == Rig::Told{worker_of(hash, 3), Kind::kUserForget, false, "ann"});
 }
 
 TEST_CASE("the socket: its modes, its end, and a dead server's is replaced") {

@@ -1,7 +1,11 @@
 #!/usr/bin/python3
-"""Several devices of one user: copies of what another device stored. RECALL, RECEIPT and TYPING.
-Source: PROTOCOL.md section 5 (Own devices, RECALL)."""
+"""Several devices of one user: copies of what another device stored; which ones the server knows, and
+how an operator makes it forget one. RECALL, RECEIPT and TYPING.
+Source: PROTOCOL.md sections 5 (Rows and cursors, Own devices, RECALL) and 8; deploy/README.md."""
 
+import json
+import random
+import subprocess
 import time
 
 import case
@@ -570,6 +574,191 @@ class RecallWindow(DeviceCase):
         self.recall(sam, new, to=rob.user)
 
 
+class KnownDevices(DeviceCase):
+    """imsctl user devices, and --forget: PROTOCOL.md 5, a first login of a new device, and 8,
+    max_known_devices."""
+
+    def ctl(self, user, *more, app=(ORG, APPKEY)):
+        return self.server.ctl("user", "devices", *app, user, *more, check=False)
+
+    def known(self, user):
+        """By name: (online, acked_seq, groups)."""
+        done = self.ctl(user, "--json")
+        self.expect("exit code", 0, done.returncode)
+        self.listed = json.loads(done.stdout)
+        names = [device["device"] for device in self.listed["devices"]]
+        self.expect("in order, once each", sorted(set(names)), names)
+        return {device["device"]: (device["online"], device["acked_seq"], device["groups"])
+                for device in self.listed["devices"]}
+
+    def forget(self, user, device):
+        done = self.ctl(user, "--forget", device)
+        self.expect("forgotten", (0, "", ""), (done.returncode, done.stdout, done.stderr))
+
+    def expect_refused(self, what, sentence, done):
+        self.expect(f"{what}: exit code", 1, done.returncode)
+        self.expect(f"{what}: nothing on standard output", "", done.stdout)
+        self.assertIn(sentence, done.stderr, what)
+
+    def test_list(self):
+        sam, user = self.login(case.fresh("sam")), case.fresh("ann")
+        self.make_users(user)
+        self.expect("send_only sessions are no devices", {}, self.known(user))
+        phone, plain = self.login(user, "phone"), self.login(user)
+        group = case.fresh("club")
+        self.expect_code("CREATE", OK, phone.group(codes.CREATE, group, users=[sam.user])[0])
+        self.store(sam, 3, to=user)
+        self.expect_code("ACK", OK, phone.ack(2))
+        self.expect_code("ACK in the group", OK, plain.ack(1, group))
+        self.expect("both online", {"": (True, 0, 1), "phone": (True, 2, 0)}, self.known(user))
+        self.expect("newest seq", 3, self.listed["inbox_seq"])
+        before = time.time()
+        plain.leave()
+        self.eventually("one left", {"": (False, 0, 1), "phone": (True, 2, 1)},
+                        lambda: {**self.known(user), "phone": (True, 2, 1)})
+        seen = self.listed["devices"][0]["last_seen_ms"] / 1000
+        self.assertLess(abs(seen - before), 60)
+        lines = self.ctl(user).stdout.splitlines()
+        self.expect("header", ["DEVICE", "STATE", "INBOX", "GROUPS"], lines[0].split())
+        self.assertRegex(lines[1], r'^"" +20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ +0/3 +1$')
+        self.assertRegex(lines[2], r"^phone +online +2/3 +[01]$")
+        self.expect("no more", 3, len(lines))
+
+    def test_errors(self):
+        phone = self.login(case.fresh("ann"), "phone")
+        nobody = case.fresh("nobody")
+        for what, sentence, done in (
+                ("list: unknown user", f"user '{nobody}' does not exist", self.ctl(nobody)),
+                ("forget: unknown user", f"user '{nobody}' does not exist",
+                 self.ctl(nobody, "--forget", "phone")),
+                ("unknown app", "no app no/app", self.ctl(phone.user, app=("no", "app"))),
+                ("forget: unknown app", "no app no/app",
+                 self.ctl(phone.user, "--forget", "phone", app=("no", "app"))),
+                ("bad user name", "is no user name", self.ctl("a b")),
+                ("bad device name", "a device's name is empty or",
+                 self.ctl(phone.user, "--forget", "a/b")),
+                ("too long", "a device's name is empty or",
+                 self.ctl(phone.user, "--forget", "d" * 65)),
+                ("unknown device", "knows no device 'pad' of user",
+                 self.ctl(phone.user, "--forget", "pad")),
+                ("unknown default device", "knows no default device of user",
+                 self.ctl(phone.user, "--forget", "")),
+                ("the longest name", "knows no device", self.ctl(phone.user, "--forget", "d" * 64)),
+                ("online", f"the device 'phone' of user '{phone.user}' has a session; `imsctl "
+                 f"user kick {ORG} {APPKEY} {phone.user}`",
+                 self.ctl(phone.user, "--forget", "phone"))):
+            self.expect_refused(what, sentence, done)
+        self.expect("neither is wrong usage", 2,
+                    self.ctl(phone.user, "--json", "--forget", "phone").returncode)
+        self.expect("nothing changed", {"phone": (True, 0, 0)}, self.known(phone.user))
+        self.expect_code("it lives", OK, phone.ack(0))
+        self.server.ctl("user", "remove", ORG, APPKEY, phone.user)
+        self.expect_refused("a removed user", "does not exist", self.ctl(phone.user))
+
+    def test_forgotten_is_new(self):
+        for name in ("pad", ""):
+            with self.subTest(device=name):
+                sam, user = self.login(case.fresh("sam")), case.fresh("ann")
+                phone, other = self.login(user, "phone"), self.login(user, name)
+                group = case.fresh("club")
+                self.expect_code("CREATE", OK,
+                                 phone.group(codes.CREATE, group, users=[sam.user])[0])
+                self.store(sam, 3, to=user)
+                self.store(sam, 3, group=group)
+                self.expect_code("ACK", OK, other.ack(1))
+                self.expect_code("ACK in the group", OK, other.ack(1, group))
+                self.expect_code("ACK", OK, phone.ack(2))
+                self.expect_code("ACK in the group", OK, phone.ack(3, group))
+                other.leave()
+                self.eventually("gone", False, lambda: self.known(user)[name][0])
+                self.forget(user, name)
+                self.expect("not known", {"phone"}, set(self.known(user)))
+                self.expect_refused("twice", "knows no", self.ctl(user, "--forget", name))
+                other = self.login(user, name)
+                self.expect("the most advanced cursor", 2, other.conack.acked_seq)
+                pushes = other.wait_pushes(2)
+                self.expect("from there on", {("", 3), (group, 4)},
+                            {(p.body.group, p.seq) for p in pushes})
+                self.expect_quiet("no more", other)
+                self.expect("known again", {"phone", name}, set(self.known(user)))
+
+    def test_the_only_device_starts_at_the_beginning(self):
+        sam, phone = self.login(case.fresh("sam")), self.login(case.fresh("ann"), "phone")
+        self.store(sam, 3, to=phone.user)
+        self.expect_code("ACK", OK, phone.ack(3))
+        phone.leave()
+        self.eventually("gone", False, lambda: self.known(phone.user)["phone"][0])
+        self.forget(phone.user, "phone")
+        self.expect("none", {}, self.known(phone.user))
+        phone = self.login(phone.user, "phone")
+        self.expect("acked_seq", 0, phone.conack.acked_seq)
+        self.expect_pushed_seqs("all that is kept", [1, 2, 3], phone)
+
+    def test_right_behind_a_kick(self):
+        # A session that is being ended is waited for: its last cursor does not bring it back.
+        sam = self.login(case.fresh("sam"))
+        user = case.fresh("ann")
+        for _ in range(20):
+            clients = [self.login(user, name, ack=codes.AUTO) for name in ("phone", "pad")]
+            self.send(sam, to=user)
+            self.server.ctl("user", "kick", ORG, APPKEY, user)
+            self.forget(user, "pad")
+            self.expect("stays forgotten", {"phone"}, set(self.known(user)))
+            for client in clients:
+                client.wait_eof()
+                client.close()
+        self.expect("stays forgotten", {"phone"}, set(self.known(user)))
+
+    def test_copies_are_due_no_more(self):
+        rob = self.login(case.fresh("rob"))
+        phone, pad = self.devices("phone", "pad")
+        pad.leave()
+        self.eventually("gone", False, lambda: self.known(phone.user)["pad"][0])
+        self.send(phone, to=rob.user)
+        self.wait_head(phone, 1)
+        self.forget(phone.user, "pad")
+        time.sleep(FLAG_S)
+        self.send(phone, to=rob.user)
+        rob.wait_pushes(2)
+        self.expect_quiet("no copy", phone)
+        self.expect("no row", 1, phone.sync()[1].head_seq)
+
+    def test_races_with_logins(self):
+        # Each login of the device is wholly before or wholly behind: it is refused to forget it, or
+        # the login is that of a new device. What a session saw acknowledged is never pushed to it.
+        sam, phone = self.login(case.fresh("sam")), self.login(case.fresh("ann"), "phone")
+        user = phone.user
+        outcomes = set()
+        started = time.monotonic()
+        self.known(user)
+        imsctl_s = time.monotonic() - started  # the login comes anywhere in it, or behind
+        for i in range(1, 41):
+            pad = self.login(user, "pad", ack=codes.EXPLICIT)
+            self.send(sam, to=user)
+            pad.wait_push()
+            pad.leave()
+            self.expect_code("ACK", OK, phone.ack(i))
+            self.eventually("gone", False, lambda: self.known(user)["pad"][0], pause=0.001)
+            pad = self.connect()
+            process = subprocess.Popen(
+                [str(server_module.IMSCTL), "--data", str(self.server.data), "user", "devices",
+                 ORG, APPKEY, user, "--forget", "pad"], stderr=subprocess.PIPE, text=True)
+            time.sleep(random.random() * 2 * imsctl_s)
+            self.login(user, "pad", client=pad)
+            stderr = process.communicate(timeout=30)[1]
+            outcomes.add(process.returncode)
+            if process.returncode == 0:
+                self.expect("a new device", i, pad.conack.acked_seq)
+            else:
+                self.assertIn("has a session", stderr)
+                self.expect("the old one", i - 1, pad.conack.acked_seq)
+                self.expect_pushed_seqs("its row", [i], pad)
+                self.expect_code("ACK", OK, pad.ack(i))
+            self.expect("known", {"phone", "pad"}, set(self.known(user)))
+            pad.leave()
+        self.expect("both happened", {0, 1}, outcomes)
+
+
 class ReceiptAndTyping(DeviceCase):
     def payload(self, type_):
         if type_ == TYPING:
@@ -630,6 +819,43 @@ class Restart(DeviceCase):
         self.addCleanup(self.own.destroy)
         self.own.start()
         self.own.add_app()
+
+    def test_forgotten_devices_stay_forgotten(self):
+        sam, phone = self.login("sam"), self.login("ann", "phone")
+        for how in ("SIGTERM", "kill -9", "no server"):
+            with self.subTest(how=how):
+                # Not in memory: a server that has just started, or none at all.
+                pad = self.login("ann", "pad")
+                self.store(sam, 2, to="ann")
+                head = pad.wait_pushes(2)[-1].seq
+                self.expect_code("ACK", OK, pad.ack(head - 1))
+                self.expect_code("ACK", OK, phone.ack(head))
+                self.server.restart()
+                if how == "no server":
+                    self.expect("exit code", 0, self.server.stop())
+                forget = ("user", "devices", ORG, APPKEY, "ann", "--forget")
+                refused = self.server.ctl(*forget, "desk", check=False)
+                self.expect("unknown", (1, "imsctl: the server knows no device 'desk' of user "
+                                        "'ann'\n"), (refused.returncode, refused.stderr))
+                self.server.ctl(*forget, "pad")
+                if how == "kill -9":
+                    self.server.kill()
+                elif how == "SIGTERM":
+                    self.expect("exit code", 0, self.server.stop())
+                listed = self.server.ctl("user", "devices", ORG, APPKEY, "ann", "--json").stdout
+                self.expect("without a server", [("phone", False, head, 0)],
+                            [(d["device"], d["online"], d["acked_seq"], d["groups"])
+                             for d in json.loads(listed)["devices"]])
+                refused = self.server.ctl(*forget, "pad", check=False)
+                self.expect("no more", 1, refused.returncode)
+                self.server.start()
+                sam, phone = self.login("sam"), self.login("ann", "phone")
+                pad = self.login("ann", "pad")
+                self.expect("a new device", head, pad.conack.acked_seq)
+                self.expect_quiet("nothing", pad)
+                pad.leave()
+        self.expect("exit code", 0, self.server.stop())
+        self.expect("imsctl verify", 0, self.server.verify().returncode)
 
     def test_state_survives(self):
         rob = self.login("rob")

@@ -10,9 +10,11 @@ import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import termios
+import threading
 import time
 
 import case
@@ -28,15 +30,27 @@ class Terminal:
     """imsctl chat under a terminal of 80 columns; `text` is what it wrote, without its redraws."""
 
     def __init__(self, server, user, device="imsctl", columns=80):
-        self.user, self.raw = user, b""
+        self.user, self.raw = user, bytearray()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ["LC_ALL"] = "C.UTF-8"
             os.execv(str(server_module.IMSCTL),
                      [str(server_module.IMSCTL), "--data", str(server.data), "chat", "--org", ORG,
                       "--appkey", APPKEY, "--user", user, "--device", device])
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+        self.resize(columns)
         self.wait("connected to")
+
+    def resize(self, columns):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+
+    def wait_raw(self, wanted):
+        """These bytes, the next ones on the screen."""
+        deadline = time.monotonic() + WAIT_S
+        while wanted.encode() not in self.raw:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{self.user}: expected {wanted!r}, got {self.raw[-500:]!r}")
+            self._read(0.1)
+        del self.raw[:self.raw.index(wanted.encode()) + len(wanted.encode())]
 
     def _read(self, timeout):
         if not select.select([self.fd], [], [], timeout)[0]:
@@ -51,7 +65,7 @@ class Terminal:
     @property
     def lines(self):
         """Whole lines as they stay on the screen: of each, what was drawn last."""
-        text = self.raw.decode(errors="replace").replace("\r\n", "\n")
+        text = bytes(self.raw).decode(errors="replace").replace("\r\n", "\n")
         return [line.split("\r\x1b[K")[-1] for line in text.split("\n")[:-1]]
 
     def count(self, pattern):
@@ -89,6 +103,72 @@ class Terminal:
             self.pid = None
 
 
+class Proxy:
+    """Between imsctl and the server: counts connections, swallows what the server sends, cuts."""
+
+    def __init__(self, target):
+        self.target, self.pairs, self.connections, self.swallowing = target, [], 0, False
+        self.ended = False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = self.listener.getsockname()
+        self.lock = threading.Lock()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while not self.ended:
+            with self.lock:
+                sockets = [self.listener, *(end for pair in self.pairs for end in pair)]
+                for end in select.select(sockets, [], [], 0.01)[0]:
+                    self._serve(end)
+            time.sleep(0.001)  # so that others get the lock
+
+    def _serve(self, end):
+        if end is self.listener:
+            self.pairs.append((self.listener.accept()[0], socket.create_connection(self.target)))
+            self.connections += 1
+            return
+        pair = next((pair for pair in self.pairs if end in pair), None)
+        if pair is None:
+            return
+        try:
+            data = end.recv(65536)
+            if data and not (self.swallowing and end is pair[1]):
+                pair[1 - pair.index(end)].sendall(data)
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(pair)
+
+    def _drop(self, pair):
+        self.pairs.remove(pair)
+        for end in pair:
+            end.close()
+
+    def swallow(self):
+        with self.lock:
+            self.swallowing = True
+
+    def cut(self):
+        with self.lock:
+            for pair in list(self.pairs):
+                self._drop(pair)
+            self.swallowing = False
+
+    def wait_connections(self, count):
+        deadline = time.monotonic() + WAIT_S
+        while self.connections < count:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"expected {count} connections, got {self.connections}")
+            time.sleep(0.01)
+
+    def close(self):
+        self.ended = True
+        self.thread.join()
+        self.cut()
+        self.listener.close()
+
+
 class TerminalCase(case.Case):
     shared = shared_server
 
@@ -108,6 +188,14 @@ class TerminalCase(case.Case):
             [str(server_module.IMSCTL), "--data", str(self.server.data), "listen",
              *self.options(user), "--json", *map(str, more)],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def listen_through(self, proxy, user, *more):
+        return self.listen(user, "--server", "%s:%d" % proxy.address, *more)
+
+    def wait_online(self, user):
+        """imsctl found the server: from here on it leaves the store alone, whatever happens."""
+        self.eventually(f"{user} online", True, lambda: '"online":true' in self.server.ctl(
+            "user", "devices", ORG, APPKEY, user, "--json").stdout)
 
     def listened(self, process):
         out, _ = process.communicate(timeout=WAIT_S)
@@ -143,6 +231,7 @@ class Scripts(TerminalCase):
         ann, bob = case.fresh("ann"), case.fresh("bob")
         self.make_users(bob)
         process = self.listen(bob, "--count", 6, "--seconds", 30)
+        self.wait_online(bob)
         for number in range(3):
             self.send(ann, "--to", bob, f"before {number}")
         self.server.restart()
@@ -153,6 +242,69 @@ class Scripts(TerminalCase):
                     [f"{when} {n}" for when in ("before", "after") for n in range(3)],
                     [json.loads(line)["text"] for line in out.splitlines()])
 
+    def test_listen_over_cut_connections(self):
+        # A proxy takes the server's bytes and drops them: the kernel took them, listen never saw
+        # them. In the inbox and in groups that it has seen no row of.
+        ann, bob = self.login(case.fresh("ann")), case.fresh("bob")
+        self.make_users(bob)
+        groups = [case.fresh("club") for _ in range(3)]
+        proxy = Proxy(self.server.address)
+        self.addCleanup(proxy.close)
+        process = self.listen_through(proxy, bob, "--count", 3 + 6 * 4, "--seconds", 60)
+        self.wait_online(bob)
+        targets = [{"to": bob}, *({"group": group} for group in groups)]
+        for cut in range(3):
+            proxy.swallow()
+            if cut == 0:
+                for group in groups:
+                    self.expect_code("CREATE", codes.OK,
+                                     ann.group(codes.CREATE, group, users=[bob])[0])
+            for target in targets:
+                self.store(ann, 1, stem=f"swallowed {cut}", **target)
+            time.sleep(0.3)  # the server's kernel has taken them
+            proxy.cut()
+            for target in targets:
+                self.store(ann, 1, stem=f"while away {cut}", **target)
+            proxy.wait_connections(cut + 2)
+        rows = self.listened(process)
+        self.expect("exit code", 0, process.returncode)
+        for target, count in ((bob, 6), *((group, 7) for group in groups)):
+            seqs = [row["seq"] for row in rows if (row.get("group") or row.get("to")) == target]
+            self.expect(f"{target}: each once, in order", list(range(1, count + 1)), seqs)
+
+    def test_listen_over_kill_9(self):
+        ann, bob = case.fresh("ann"), case.fresh("bob")
+        self.make_users(bob)
+        client = self.login(ann)
+        groups = [case.fresh("club") for _ in range(2)]
+        for group in groups:
+            self.expect_code("CREATE", codes.OK,
+                             client.group(codes.CREATE, group, users=[bob])[0])
+        process = self.listen(bob, "--count", 2 + 3 * 60, "--seconds", 60)
+        self.wait_online(bob)
+        for round_ in range(3):
+            for target in ({"to": bob}, {"group": groups[0]}, {"group": groups[1]}):
+                self.store(client, 20, **target)
+            time.sleep(0.05 * round_)
+            self.server.kill()
+            self.server.start()
+            client = self.login(ann)
+        rows = self.listened(process)
+        self.expect("exit code", 0, process.returncode)
+        for target, count in ((bob, 60), (groups[0], 61), (groups[1], 61)):
+            seqs = [row["seq"] for row in rows if (row.get("group") or row.get("to")) == target]
+            self.expect(f"{target}: each once, in order", list(range(1, count + 1)), seqs)
+
+    def test_the_next_listen_goes_on(self):
+        ann, bob = self.login(case.fresh("ann")), case.fresh("bob")
+        self.make_users(bob)
+        self.store(ann, 300, to=bob)  # more than a window
+        seen = []
+        for count in (1, 4, 200, 95):
+            process = self.listen(bob, "--count", count, "--seconds", 15)
+            seen += [row["seq"] for row in self.listened(process)]
+            self.expect("exit code", 0, process.returncode)
+        self.expect("each once, in order", list(range(1, 301)), seen)
 
     def test_listen_tells_events_and_presence(self):
         ann, bob = self.login(case.fresh("ann")), self.login(case.fresh("bob"))
@@ -254,6 +406,20 @@ class Chats(TerminalCase):
         b.wait(f"> @{ann} half 界$")
         row, = self.listened(self.listen(ann, "--count", 1, "--seconds", 15))
         self.expect("what was sent", "half 界", row["text"])
+
+    def test_resized(self):
+        # Narrower: the terminal has wrapped the line that is being typed, whose rows go too.
+        a = self.chat(case.fresh("ann"))
+        a.type("你好" * 15 + "end", enter=False)
+        a.wait_raw("> " + "你好" * 15 + "end")
+        a.resize(30)  # 65 columns: three rows, the cursor is in the last one
+        a.wait_raw("\x1b[2A\r\x1b[J> " + "你好" * 6 + "end")
+        a.resize(80)
+        a.wait_raw("\r\x1b[K> " + "你好" * 15 + "end")
+        a.type("\x15x", enter=False)
+        a.wait_raw("\r\x1b[K> x")
+        a.type("\x15", enter=False)
+        self.expect("ended", 0, a.end())
 
     def test_own_messages_of_another_device(self):
         ann, bob = case.fresh("ann"), case.fresh("bob")
