@@ -20,6 +20,11 @@ bool jemalloc_is_live() {
   return after - before >= kProbeBytes;
 }
 
+void return_memory_in_background() {
+  bool on = true;
+  mallctl("background_thread", nullptr, nullptr, &on, sizeof on);
+}
+
 const std::uint64_t* thread_allocated_bytes() {
   std::uint64_t* cell = nullptr;
   std::size_t size = sizeof cell;

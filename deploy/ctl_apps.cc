@@ -135,7 +135,7 @@ int print_stats(const DataDir& data) {
       std::fprintf(stderr, "imsctl: no server runs here; these are the last one's counters\n");
     }
     for (const std::string& name : file.names()) {
-      print_line(name + " " + std::to_string(file.sum(name)));
+      print_line(name + " " + std::to_string(file.total(name)));
     }
     return 0;
   } catch (const std::runtime_error& error) {

@@ -129,6 +129,7 @@ void Server::Parts::make_helpers() {
   }
   main_counters = block("main0");
   main_counters->set(Counter::kInfoAllocatorJemalloc, jemalloc_is_live() ? 1 : 0);
+  return_memory_in_background();
   commit_counters = block("commit0");
   reader_counters = block("reader0");
   committer = std::make_unique<logic::Committer>(*store, commit_ports, config.durability,

@@ -124,6 +124,7 @@ struct Connection {
   bool queued_hold : 1 = false;      // stands in a queue of held connections
   bool dirty : 1 = false;            // stands in a list of connections to send to
   bool dirty_fanout : 1 = false;     // only in the fan-out list
+  bool owes_own : 1 = false;         // not all that is queued came by fan-outs
   bool deadline_set : 1 = false;
   bool refusing : 1 = false;         // stored rows are refused until kTargetRestart
   bool owes_taken : 1 = false;       // notices for `home` that wait for room in its ring

@@ -1,9 +1,17 @@
 // What a connection is owed: appended frame by frame during a turn, sent once at its end.
 #include "gateway/gateway.h"
 
+#include <algorithm>
+
 #include "shared/assert.h"
 
 namespace ims::gateway {
+namespace {
+
+// A send that took longer is a turn in which the thread did not run.
+constexpr std::uint64_t kFanoutSendNsMax = kFanoutTurnUs * 1000 / kFanoutSendsPerTurnMin;
+
+}  // namespace
 
 // ---- owing -------------------------------------------------------------------------------------
 
@@ -47,7 +55,11 @@ std::byte* Gateway::owe(Connection& connection, std::size_t bytes) {
 }
 
 void Gateway::owed(Connection& connection, std::size_t bytes, bool row, bool fanout) {
-  if (connection.queue.empty()) connection.progress_ms = now_ms();
+  if (connection.queue.empty()) {
+    connection.progress_ms = now_ms();
+    connection.owes_own = false;
+  }
+  if (!fanout) connection.owes_own = true;
   connection.queue.append(bytes, row);
   queue_bytes_ += bytes;
   counters_.add(Counter::kFramesOut);
@@ -66,18 +78,47 @@ void Gateway::mark_dirty(Connection& connection, bool fanout) {
 }
 
 void Gateway::flush() {
+  const std::uint64_t sends_before = counters_.get(Counter::kSends);
+  if (fanout_turn_sends_ != 0) time_fanout_turn();
   while (!dirty_.empty()) {
     Connection* connection = table_.find(dirty_.pop());
     if (connection != nullptr && connection->dirty && !connection->dirty_fanout) {
       flush_one(*connection);
     }
   }
-  for (std::uint32_t sends = 0; !dirty_fanout_.empty() && sends < kFanoutSendsPerTurnMax;) {
+  flush_fanout();
+  // With some left the next turn follows at once: its start is the end of this one.
+  turn_began_ticks_ = now_.ticks;
+  fanout_turn_sends_ =
+      dirty_fanout_.empty() ? 0 : counters_.get(Counter::kSends) - sends_before;
+}
+
+// At most kFanoutSendsPerTurnMax, and of these as many as take kFanoutTurnUs going by what a send
+// took lately: no clock is read for it.
+void Gateway::flush_fanout() {
+  if (dirty_fanout_.empty()) return;
+  std::uint32_t sends = 0;
+  for (const std::uint32_t most = fanout_sends_max(); !dirty_fanout_.empty() && sends < most;) {
     Connection* connection = table_.find(dirty_fanout_.pop());
     if (connection != nullptr && connection->dirty && connection->dirty_fanout) {
       sends += flush_one(*connection) ? 1 : 0;
     }
   }
+  counters_.add(Counter::kFanoutSends, sends);
+  counters_.raise(Counter::kFanoutTurnSends, sends);
+}
+
+// What a send took in the turn before, with all else that it did.
+void Gateway::time_fanout_turn() noexcept {
+  const std::uint64_t each_ns =
+      std::min((now_.ticks - turn_began_ticks_) / fanout_turn_sends_, kFanoutSendNsMax);
+  fanout_send_ns_ = (fanout_send_ns_ * 7 + each_ns) / 8;
+}
+
+std::uint32_t Gateway::fanout_sends_max() const noexcept {
+  const std::uint64_t in_time = kFanoutTurnUs * 1000 / std::max<std::uint64_t>(1, fanout_send_ns_);
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(in_time, kFanoutSendsPerTurnMin,
+                                                              kFanoutSendsPerTurnMax));
 }
 
 // One send in flight per connection, always: two would arrive in any order.

@@ -184,6 +184,9 @@ class Gateway {
   void owed(Connection& connection, std::size_t bytes, bool row, bool fanout);
   void mark_dirty(Connection& connection, bool fanout);
   void flush();
+  void flush_fanout();
+  void time_fanout_turn() noexcept;
+  std::uint32_t fanout_sends_max() const noexcept;
   bool flush_one(Connection& connection);
 
   // closing.cc
@@ -243,6 +246,9 @@ class Gateway {
 
   IdQueue dirty_;
   IdQueue dirty_fanout_;
+  std::uint64_t turn_began_ticks_ = 0;
+  std::uint64_t fanout_turn_sends_ = 0;   // of the turn before, if it left some of a fan-out; or 0
+  std::uint64_t fanout_send_ns_ = 0;      // what one took lately
   IdQueue answer_held_;                   // by Hold::kMemory: no memory for an answer
   IdQueue carry_held_;                    // ... for the rest of a cut frame
   IdQueue ready_;                         // held by Hold::kBudget
@@ -262,6 +268,7 @@ class Gateway {
   std::uint64_t queue_bytes_ = 0;
   std::uint32_t sample_ = 0;
   std::size_t copied_bytes_ = 0;          // of the ring that is drained, this turn
+  std::uint32_t fanout_targets_ = 0;      // likewise
   EncodedTime relay_time_;                // of the last relayed message
 };
 

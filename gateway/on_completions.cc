@@ -109,7 +109,7 @@ void Gateway::on_send(Connection& connection, const Completion& completion) {
   rows_taken(connection, rows);
 
   if (connection.state == State::kReleasing) return;
-  if (!connection.queue.empty()) mark_dirty(connection, false);
+  if (!connection.queue.empty()) mark_dirty(connection, !connection.owes_own);
   if (connection.takes_frames()) {
     if (connection.hold == Hold::kAnswers) serve_carry(connection);
   } else {

@@ -42,6 +42,7 @@ void Gateway::on_records(Now now) {
     const std::uint64_t worker_bit = std::uint64_t{1} << ((first_worker_ + i) % workers_.size());
     std::size_t left_bytes = kRecordBytesPerTurn;
     copied_bytes_ = 0;
+    fanout_targets_ = 0;
     for (;;) {
       const ByteView record = worker.deliveries->front();
       if (record.empty()) break;
@@ -216,7 +217,7 @@ bool Gateway::on_push(Worker& worker, const PushRecord& record) {
   const ByteView targets = tail.take(record.target_count * sizeof(PushTarget));
   const ByteView body = tail.take(record.body_bytes);
   const bool stored = (record.header.flags & kFlagStored) != 0;
-  const bool fanout = record.target_count > 1;
+  const bool fanout = record.target_count > 1 || (record.header.flags & kFlagToMany) != 0;
 
   std::byte heads[2][kOuterHeaderBytesMax];
   std::size_t head_bytes[2] = {0, 0};
@@ -224,6 +225,7 @@ bool Gateway::on_push(Worker& worker, const PushRecord& record) {
   std::size_t copied_bytes = 0;
   while (worker.next_target < record.target_count) {
     if (copied_bytes >= kPushBytesPerTurn) return false;
+    if (fanout && fanout_targets_++ >= kFanoutTargetsPerTurnMax) return false;
     PushTarget target;
     std::memcpy(&target, targets.data() + worker.next_target * sizeof target, sizeof target);
     ++worker.next_target;

@@ -144,6 +144,7 @@ template <typename Record>
 bool Worker::send_handoff(WorkerIndex to, Record record, HandoffKind kind,
                           std::initializer_list<std::string_view> bytes) {
   record.header.kind = record_kind(kind);
+  counters_.add(Counter::kHandoffs);
   if (to == ports_.index) {
     local_.push_back(whole_record(record, bytes));
     return true;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint32_t kPagesPerTurnMax = 32;   // catch-up pages of all sessions in one turn
 constexpr std::size_t kSkipsPerSessionMax = 4096;  // 64 KiB of ranges; more waits for ACKs
+constexpr std::uint8_t kFlagsToMember = kFlagStored | kFlagToMany;  // a group's row, read late
 
 std::size_t queued_bytes(std::size_t body_bytes) { return body_bytes + kOuterHeaderBytesMax; }
 
@@ -90,10 +91,12 @@ void Worker::push_row(std::uint64_t seq, std::string_view body, std::uint64_t st
     std::vector<Candidate>& candidates = fan_[gateway];
     for (std::size_t at = 0; at < candidates.size(); at += kPushTargetsMax) {
       const std::size_t count = std::min(candidates.size() - at, kPushTargetsMax);
-      RecordWriter writer(*ports_.deliveries[gateway],
+      ByteRing& ring = *ports_.deliveries[gateway];
+      const bool much = count > kFewTargetsMax && ring.used_bytes() > kManyTargetsBytesMax;
+      RecordWriter writer(ring,
                           sizeof(PushRecord) + count * sizeof(PushTarget) + body.size());
       // Behind answers that wait for room, a login's above all.
-      if (!waiting_answers_.empty() || !writer.ok()) {
+      if (!waiting_answers_.empty() || !writer.ok() || much) {
         counters_.add(Counter::kRingFullDeliveries);
         for (std::size_t i = at; i < at + count; ++i) {
           candidates[i].session->feeds[candidates[i].feed].live = false;
@@ -171,10 +174,19 @@ void Worker::enqueue_pump(Session& session) {
   pump_queue_.push_back(session.connection);
 }
 
+// Nothing may overtake answers that wait for room. Pages leave a place for a largest record as
+// well: without one no request is taken, and pages alone would keep a ring full until all have
+// caught up.
+bool Worker::may_pump() { return waiting_answers_.empty() && deliveries_have_room(); }
+
 void Worker::pump_some() {
-  if (!waiting_answers_.empty()) return;  // nothing may overtake them
   std::size_t sessions = pump_queue_.size();
+  pumping_ = true;
   for (std::uint32_t pages = 0; pages < kPagesPerTurnMax && sessions > 0; ++pages, --sessions) {
+    if (!may_pump()) {
+      blocked_ = true;
+      break;
+    }
     const ConnectionId connection = pump_queue_.front();
     pump_queue_.pop_front();
     Session* session = find_session(connection);
@@ -182,6 +194,8 @@ void Worker::pump_some() {
     session->in_pump_queue = false;
     pump(*session);
   }
+  pumping_ = false;
+  if (!shared_page_.page.empty()) shared_page_.reset();
 }
 
 // One page of one timeline, round robin; the inbox goes first after a login.
@@ -199,6 +213,9 @@ void Worker::pump(Session& session) {
       continue;
     }
     if (!can_hand(session, feed, 0)) continue;
+    if (is_in_shared_page(feed, head)) {
+      return hand_page(session, static_cast<std::uint32_t>(index), shared_page_);
+    }
     Load* load = make_load(Load::Kind::kRowPage, Load::Reason::kCatchup, session.user);
     load->timeline_key = feed.timeline;
     load->connection = session.connection;
@@ -227,6 +244,24 @@ void Worker::finish_catchup(Load* load) {
   }
   if (session->closing) return;
   hand_page(*session, load->feed, *load);
+  if (pumping_ && load->feed != 0) share_page(*load);
+}
+
+// A row that found no room on a ring leaves all members who are online behind at the same place:
+// what was read for the first of them in a turn serves the others.
+void Worker::share_page(Load& load) {
+  shared_page_.timeline_key = load.timeline_key;
+  shared_page_.cutoff_ms = load.cutoff_ms;
+  shared_page_.seq_from = load.seq_from;
+  shared_page_.seq_to = load.seq_to;
+  shared_page_.more = load.more;
+  shared_page_.page.swap(load.page);
+}
+
+bool Worker::is_in_shared_page(const Feed& feed, std::uint64_t head) const {
+  if (shared_page_.page.empty() || shared_page_.timeline_key != feed.timeline) return false;
+  return shared_page_.seq_from <= feed.handed + 1 && shared_page_.seq_to <= head &&
+         feed.handed < shared_page_.page.back().seq;
 }
 
 void Worker::hand_page(Session& session, std::uint32_t feed_index, const Load& page) {
@@ -260,7 +295,7 @@ void Worker::hand_page(Session& session, std::uint32_t feed_index, const Load& p
     }
     PushRecord record;
     record.header.kind = RecordKind::kPush;
-    record.header.flags = kFlagStored;
+    record.header.flags = feed_index == 0 ? kFlagStored : kFlagsToMember;
     record.body_bytes = static_cast<std::uint32_t>(row->body.size());
     record.target_count = 1;
     writer.header(record);

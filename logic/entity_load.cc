@@ -19,13 +19,44 @@ bool Worker::ensure_loaded(Entity& entity, ByteView record) {
     counters_.add(Counter::kCacheHits);
     return true;
   }
-  counters_.add(Counter::kCacheMisses);
-  entity.reading = true;
-  Load* load = make_load(Load::Kind::kEntity, Load::Reason::kEntity, &entity);
-  start_load(load);
+  begin_load(entity);
   if (!entity.reading) return true;  // it was in memory
   park(entity, record);
   return false;
+}
+
+void Worker::begin_load(Entity& entity) {
+  counters_.add(Counter::kCacheMisses);
+  entity.reading = true;
+  start_load(make_load(Load::Kind::kEntity, Load::Reason::kEntity, &entity));
+}
+
+// For a record that asks about many users: what has to be read is asked for side by side, and
+// it waits for the last one alone. Were each waited for in turn, a list of n cold users would cost
+// n reads one behind the other, and n * n / 2 look-ups. False: parked.
+bool Worker::ensure_all_loaded(std::span<User* const> users, bool with_mine, ByteView record) {
+  for (User* user : users) {
+    if (user->state == Entity::State::kNew && may_prefetch(*user)) begin_load(*user);
+  }
+  for (auto user = users.rbegin(); user != users.rend(); ++user) {
+    if (!ensure_loaded(**user, record)) return false;
+  }
+  if (!with_mine) return true;
+  const auto lacks_mine = [](const User& user) {
+    return user.state == Entity::State::kReady && user.mine == nullptr;
+  };
+  for (User* user : users) {
+    if (lacks_mine(*user) && may_prefetch(*user)) begin_mine(*user);
+  }
+  for (auto user = users.rbegin(); user != users.rend(); ++user) {
+    if (lacks_mine(**user) && !ensure_mine(**user, record)) return false;
+  }
+  return true;
+}
+
+bool Worker::may_prefetch(const Entity& entity) const noexcept {
+  return !entity.reading && entity.parked.empty() &&
+         loads_in_flight_ + waiting_loads_.size() < kReadsInFlightPerWorkerMax;
 }
 
 // first_seq is as of now: rows that passed out of retention are no longer counted.
@@ -46,13 +77,17 @@ bool Worker::ensure_fresh(Entity& entity, Timeline& timeline, ByteView record) {
 bool Worker::ensure_mine(User& user, ByteView record) {
   if (must_wait(user, record)) return false;
   if (user.mine != nullptr) return true;
+  begin_mine(user);
+  if (!user.reading) return true;
+  park(user, record);
+  return false;
+}
+
+void Worker::begin_mine(User& user) {
   user.reading = true;
   Load* load = make_load(Load::Kind::kMine, Load::Reason::kReplay, &user);
   load->timeline_key = user.inbox.key;
   start_load_quiet(load);
-  if (!user.reading) return true;
-  park(user, record);
-  return false;
 }
 
 bool Worker::ensure_members(Group& group, std::span<const std::string_view> names,
@@ -218,6 +253,9 @@ void Worker::take_first_seq(Timeline& timeline, const TimelineState& searched) {
 
 void Worker::finish_load(Load* load) {
   Entity* entity = load->entity;
+  counters_.add(Counter::kRowsLoaded, load->gets.size() + load->page.size() +
+                                          load->cursors.size() + load->mine.size() +
+                                          (load->entity_value.empty() ? 0 : 1));
   const bool failed = load->status != StoreStatus::kOk;
   const bool is_awaited =
       load->reason == Load::Reason::kEntity || load->reason == Load::Reason::kReplay;

@@ -70,18 +70,16 @@ void Worker::on_ask_users(const UsersExchangeRecord& record) {
     const std::size_t name_bytes = static_cast<unsigned char>(list[0]);
     const std::string_view name = list.substr(1, name_bytes);
     list.remove_prefix(1 + name_bytes);
-    User& user = user_entry(record.tenant,
-                            hash_name(identity_.hash_seed, tenant_hash(record.tenant),
-                                      NameKind::kUser, name),
-                            name);
-    // Parked at the first user that has to be read; asked again from the start after it.
-    if (!ensure_loaded(user, bytes)) return;
-    if (user.state == Entity::State::kReady && !ensure_mine(user, bytes)) return;
-    if (user.state == Entity::State::kReady && Contacts::may_block(user) &&
-        !contacts_.ensure(user, {&actor, 1}, bytes)) {
+    users.push_back(&user_entry(
+        record.tenant,
+        hash_name(identity_.hash_seed, tenant_hash(record.tenant), NameKind::kUser, name), name));
+  }
+  if (!ensure_all_loaded(users, true, bytes)) return;
+  for (User* user : users) {
+    if (user->state == Entity::State::kReady && Contacts::may_block(*user) &&
+        !contacts_.ensure(*user, {&actor, 1}, bytes)) {
       return;
     }
-    users.push_back(&user);
   }
   std::string facts;
   for (User* user : users) {

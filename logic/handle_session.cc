@@ -6,6 +6,13 @@
 #include "logic/worker.h"
 
 namespace ims::logic {
+namespace {
+
+// Room for rows on their way that an idle session keeps: a burst to many would leave kilobytes at
+// each of them.
+constexpr std::size_t kHandedKeptMax = 16;
+
+}  // namespace
 
 void Worker::handle_session_record(ByteView bytes) {
   const auto& record = record_as<SessionRecord>(bytes);
@@ -34,6 +41,7 @@ void Worker::on_taken(Session& session, std::uint64_t ordinal) {
   if (session.handed_count() == 0) {
     session.handed.clear();
     session.handed_head = 0;
+    if (session.handed.capacity() > kHandedKeptMax) session.handed = {};
   }
   enqueue_pump(session);
 }

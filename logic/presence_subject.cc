@@ -27,8 +27,7 @@ std::string Presence::text_of(const User& user) const {
   return text;
 }
 
-// Every user is loaded first: it starts over behind each that had to be read. Long answers leave in
-// several records.
+// Every user is loaded first. Long answers leave in several records.
 void Presence::on_ask(const PresenceRecord& record) {
   const ByteView bytes = bytes_of(record);
   RecordTail tail(record);
@@ -36,11 +35,11 @@ void Presence::on_ask(const PresenceRecord& record) {
   std::vector<User*> users;
   for (std::string_view list = names; !list.empty();) {
     const std::string_view name = take_presence_name(list);
-    User& user =
-        worker_.user_entry(record.tenant, worker_.user_hash(record.tenant, name), name);
-    if (!worker_.ensure_loaded(user, bytes)) return;
-    if (user.state == Entity::State::kReady) users.push_back(&user);
+    users.push_back(
+        &worker_.user_entry(record.tenant, worker_.user_hash(record.tenant, name), name));
   }
+  if (!worker_.ensure_all_loaded(users, false, bytes)) return;
+  std::erase_if(users, [](const User* user) { return user->state != Entity::State::kReady; });
   PresenceRecord answer = record;
   answer.worker = worker_.ports_.index;
   answer.last = false;

@@ -162,7 +162,7 @@ bool Worker::turn(Now now) {
       published_.workers |= std::uint64_t{1} << w;
     }
   }
-  return worked || (!pump_queue_.empty() && waiting_answers_.empty());
+  return worked || (!pump_queue_.empty() && may_pump());
 }
 
 // An answer must find room whatever the request is: one largest record in every delivery ring, a
@@ -171,13 +171,15 @@ bool Worker::can_take_request() {
   if (!waiting_answers_.empty() || batch_is_full()) return false;
   if (unsent_copies_.size() >= kUnsentCopiesMax) return false;
   if (loads_in_flight_ + waiting_loads_.size() >= kReadsInFlightPerWorkerMax) return false;
-  for (ByteRing* ring : ports_.deliveries) {
-    if (!ring->has_room_for_largest()) {
-      counters_.add(Counter::kRingFullDeliveries);
-      return false;
-    }
-  }
-  return true;
+  if (deliveries_have_room()) return true;
+  counters_.add(Counter::kRingFullDeliveries);
+  return false;
+}
+
+// For one record of the largest size, in each of them.
+bool Worker::deliveries_have_room() {
+  return std::all_of(ports_.deliveries.begin(), ports_.deliveries.end(),
+                     [](ByteRing* ring) { return ring->has_room_for_largest(); });
 }
 
 bool Worker::drain_requests() {
@@ -299,7 +301,7 @@ bool Worker::idle() {
   return ports_.commits->done.empty() && ports_.reads->done.empty() && local_.empty() &&
          (ports_.passwords == nullptr || !ports_.passwords->has_verdicts()) &&
          (ports_.admin == nullptr || ports_.admin->submitted.empty()) &&
-         (pump_queue_.empty() || !waiting_answers_.empty()) &&
+         (pump_queue_.empty() || !may_pump()) &&
          (blocked_ || waiting_answers_.empty());
 }
 

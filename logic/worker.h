@@ -80,6 +80,7 @@ class Worker : private WorkerState {
   bool drain_handoffs();
   bool drain_local();
   bool can_take_request();
+  bool deliveries_have_room();
   void dispatch(ByteView record);
   void dispatch_handoff(ByteView record);
   void tick();
@@ -125,6 +126,10 @@ class Worker : private WorkerState {
   Entity* find_entity(NameKind kind, TenantId tenant, std::uint64_t hash, std::string_view name);
   bool must_wait(Entity& entity, ByteView record);  // true: parked or refused
   bool ensure_loaded(Entity& entity, ByteView record);   // false: parked
+  bool ensure_all_loaded(std::span<User* const> users, bool with_mine, ByteView record);
+  void begin_load(Entity& entity);
+  void begin_mine(User& user);
+  bool may_prefetch(const Entity& entity) const noexcept;
   bool ensure_fresh(Entity& entity, Timeline& timeline, ByteView record);
   bool ensure_mine(User& user, ByteView record);
   bool ensure_members(Group& group, std::span<const std::string_view> names, ByteView record);
@@ -214,10 +219,13 @@ class Worker : private WorkerState {
   void consider_live(Session& session, std::uint32_t feed_index, std::uint64_t seq,
                      SessionId origin, std::size_t bytes);
   void enqueue_pump(Session& session);
+  bool may_pump();
   void pump_some();
   void pump(Session& session);
   void hand_page(Session& session, std::uint32_t feed_index, const Load& page);
   void finish_catchup(Load* load);
+  void share_page(Load& load);
+  bool is_in_shared_page(const Feed& feed, std::uint64_t head) const;
   void on_taken(Session& session, std::uint64_t ordinal);
   void on_refused(Session& session, std::uint64_t ordinal);
   void on_drained(Session& session);

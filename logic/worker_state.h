@@ -81,6 +81,8 @@ struct WorkerState {
   std::vector<Load*> free_loads_;
   std::deque<Load*> waiting_loads_;  // the reader's ring was full
   std::uint32_t loads_in_flight_ = 0;
+  Load shared_page_;      // of a group's rows, while sessions are pumped
+  bool pumping_ = false;
 
   boost::unordered_flat_map<std::string, PendingDedupe> pending_dedupe_;
   boost::unordered_flat_map<std::string, std::uint64_t> pending_recalls_;  // row key to batch

@@ -90,6 +90,9 @@ class ByteRing {
     return capacity_ - static_cast<std::size_t>(write_ - head_cache_);
   }
 
+  // Bytes that the consumer has not given back, by a fresh look.
+  std::size_t used_bytes() noexcept { return capacity_ - free_bytes(); }
+
   // Where the next record will begin: bytes ever committed.
   std::uint64_t written() const noexcept { return write_; }
 

@@ -205,10 +205,10 @@ std::size_t CounterFile::cell_index(std::string_view name) const {
   throw std::runtime_error(fmt::format("the counters file has no cell {}", name));
 }
 
-bool CounterFile::is_gauge(std::string_view name) const {
+CounterKind CounterFile::kind(std::string_view name) const {
   const auto* const entries =
       reinterpret_cast<const CounterFileName*>(mapping_.begin() + header().names_offset);
-  return entries[cell_index(name)].kind == static_cast<std::uint8_t>(CounterKind::kGauge);
+  return static_cast<CounterKind>(entries[cell_index(name)].kind);
 }
 
 std::uint64_t CounterFile::cell(std::size_t block, std::size_t index) const noexcept {
@@ -220,11 +220,15 @@ std::uint64_t CounterFile::cell(std::size_t block, std::size_t index) const noex
       .load(std::memory_order_relaxed);
 }
 
-std::uint64_t CounterFile::sum(std::string_view name) const {
+std::uint64_t CounterFile::total(std::string_view name) const {
   const std::size_t index = cell_index(name);
+  const bool peak = kind(name) == CounterKind::kPeak;
   const std::size_t blocks = threads().size();
   std::uint64_t total = 0;
-  for (std::size_t block = 0; block < blocks; ++block) total += cell(block, index);
+  for (std::size_t block = 0; block < blocks; ++block) {
+    const std::uint64_t value = cell(block, index);
+    total = peak ? std::max(total, value) : total + value;
+  }
   return total;
 }
 

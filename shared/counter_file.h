@@ -106,10 +106,11 @@ class CounterFile {
 
   std::vector<std::string> names() const;    // of the cells, in the file's order
   std::vector<std::string> threads() const;  // of the blocks taken so far
-  bool is_gauge(std::string_view name) const;
+  CounterKind kind(std::string_view name) const;
 
-  // Over all threads, now. A name that the file does not have: throws.
-  std::uint64_t sum(std::string_view name) const;
+  // Over all threads, now: the sum, of a peak the highest. A name that the file does not have:
+  // throws.
+  std::uint64_t total(std::string_view name) const;
   // Of one thread; an unknown thread: throws.
   std::uint64_t get(std::string_view name, std::string_view thread) const;
   // A stage's buckets, added over all threads.

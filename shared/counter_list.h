@@ -3,6 +3,7 @@
 //
 //   IMS_COUNTER(kEnumerator, "prometheus_name{label=\"value\"}")   only ever grows
 //   IMS_GAUGE(kEnumerator, "prometheus_name")                      a level; may go down
+//   IMS_PEAK(kEnumerator, "prometheus_name")                       the highest level so far
 //
 // The layout of the counters file follows the order of these lines. A reader matches cells by name,
 // never by number (counter_file.h), so lines may be added, moved and removed.
@@ -21,6 +22,8 @@ IMS_COUNTER(kFrameErrors, "ims_frame_errors_total")
 // input and output
 IMS_COUNTER(kSends, "ims_sends_total")
 IMS_COUNTER(kShortSends, "ims_short_sends_total")
+IMS_COUNTER(kFanoutSends, "ims_fanout_sends_total")
+IMS_PEAK(kFanoutTurnSends, "ims_fanout_turn_sends_max")
 IMS_COUNTER(kRecvs, "ims_recvs_total")
 IMS_COUNTER(kSyscalls, "ims_syscalls_total")
 IMS_COUNTER(kCompletions, "ims_completions_total")
@@ -100,6 +103,7 @@ IMS_COUNTER(kAcksIgnored, "ims_acks_ignored_total")
 IMS_COUNTER(kCopiesLost, "ims_copies_lost_total")
 IMS_COUNTER(kCatchupPages, "ims_catchup_pages_total")
 IMS_COUNTER(kCatchupEntered, "ims_catchup_entered_total")
+IMS_COUNTER(kHandoffs, "ims_handoffs_total")
 IMS_COUNTER(kHandoffsDropped, "ims_handoffs_dropped_total")
 
 // store
@@ -109,6 +113,7 @@ IMS_COUNTER(kCommitNs, "ims_commit_nanoseconds_total")
 IMS_COUNTER(kBatchMessages, "ims_batch_messages_total")
 IMS_COUNTER(kBatchBytes, "ims_batch_bytes_total")
 IMS_COUNTER(kReaderReads, "ims_reader_reads_total")
+IMS_COUNTER(kRowsLoaded, "ims_rows_loaded_total")
 IMS_COUNTER(kCacheHits, "ims_cache_total{result=\"hit\"}")
 IMS_COUNTER(kCacheMisses, "ims_cache_total{result=\"miss\"}")
 IMS_COUNTER(kCacheEvictions, "ims_cache_evictions_total")

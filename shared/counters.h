@@ -2,6 +2,7 @@
 //
 //   block.add(Counter::kFramesIn);            a load, an add, a store; no lock, no bus traffic
 //   block.set(Counter::kConnections, count);  a gauge's level
+//   block.raise(Counter::kFanoutTurnSends, count);  a peak's, if it is higher
 //   block.record(Stage::kParse, ns);          one cell of a histogram
 //
 // Ownership: a CounterBlock is one thread's; the cells are its own heap (tests, simulation) or a
@@ -28,12 +29,15 @@ namespace ims {
 enum class Counter : std::uint16_t {
 #define IMS_COUNTER(id, name) id,
 #define IMS_GAUGE(id, name) id,
+#define IMS_PEAK(id, name) id,
 #include "shared/counter_list.h"
 #undef IMS_COUNTER
 #undef IMS_GAUGE
+#undef IMS_PEAK
 };
 
-enum class CounterKind : std::uint8_t { kCounter = 0, kGauge = 1 };
+// Over several threads a counter and a gauge are sums, a peak is the highest of them.
+enum class CounterKind : std::uint8_t { kCounter = 0, kGauge = 1, kPeak = 2 };
 
 struct CounterEntry {
   std::string_view name;
@@ -44,9 +48,11 @@ struct CounterEntry {
 inline constexpr CounterEntry kCounterEntries[] = {
 #define IMS_COUNTER(id, name) {name, CounterKind::kCounter},
 #define IMS_GAUGE(id, name) {name, CounterKind::kGauge},
+#define IMS_PEAK(id, name) {name, CounterKind::kPeak},
 #include "shared/counter_list.h"
 #undef IMS_COUNTER
 #undef IMS_GAUGE
+#undef IMS_PEAK
 };
 inline constexpr std::size_t kCounterCount = std::size(kCounterEntries);
 
@@ -94,6 +100,9 @@ class CounterBlock {
   }
   void set(Counter counter, std::uint64_t level) noexcept {
     cell(static_cast<std::size_t>(counter)).store(level, std::memory_order_relaxed);
+  }
+  void raise(Counter counter, std::uint64_t level) noexcept {
+    if (level > get(counter)) set(counter, level);
   }
   void record(Stage stage, std::uint64_t ns) noexcept {
     bump(kCounterCellsMax + static_cast<std::size_t>(stage) * kHistogramBuckets +

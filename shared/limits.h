@@ -69,7 +69,9 @@ inline constexpr std::uint32_t kConnectionsPerGatewayDefault = 1u << 18;  // or 
 inline constexpr std::uint32_t kConnectionReserve = 16;  // below the table's end accepting stops
 inline constexpr std::uint32_t kSendsInFlightMax = 1;    // per connection: keeps the bytes in order
 inline constexpr std::uint32_t kFanoutSendsPerTurnMax = 64;
+inline constexpr std::uint32_t kFanoutSendsPerTurnMin = 16;  // however long they take
 inline constexpr std::uint32_t kFanoutTurnUs = 100;
+inline constexpr std::uint32_t kFanoutTargetsPerTurnMax = 1024;  // copied to, of one ring
 inline constexpr std::uint32_t kCompletionsPerTurnMax = 4096;
 inline constexpr std::uint32_t kRecordsPerTurnMax = 1024;  // of one ring, so that none starves
 inline constexpr std::uint32_t kFramesPerConnectionTurnMax = 256;
@@ -82,6 +84,10 @@ inline constexpr std::size_t kRecordAlignBytes = 8;
 inline constexpr std::size_t kRecordHeaderBytesMax = 256;  // the fixed part of any record
 inline constexpr std::size_t kPushTargetsMax = 1024;       // connections of one delivery record
 inline constexpr std::size_t kPushTargetBytes = 16;        // one of them
+// A row is pushed to more targets than these only behind so few bytes: 8,000 targets, which their
+// gateway copies to within some 2 ms. Who is left out reads the row when there is time (catch-up).
+inline constexpr std::size_t kFewTargetsMax = 64;
+inline constexpr std::size_t kManyTargetsBytesMax = 128 * kKiB;
 inline constexpr std::size_t kRingRecordsMin = 8;          // of the largest size, in every ring
 inline constexpr std::size_t kExchangesPerPairMax = 8;     // K: reserved answers, worker to worker
 inline constexpr std::size_t kHandoffRecordsMin = 2 * kExchangesPerPairMax;

@@ -179,6 +179,7 @@ struct ResponseRecord {
 // kPush. Bytes: the targets, then the body: one serialized Request (type and payload), which the
 // gateway wraps in each target's edition.
 inline constexpr std::uint8_t kFlagStored = 1;  // rows: counted in ordinals, never just dropped
+inline constexpr std::uint8_t kFlagToMany = 2;  // part of a fan-out, whatever its targets here
 struct PushRecord {
   RecordHeader header;
   std::uint64_t stamp = 0;

@@ -18,7 +18,8 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 QUICK = ("client", "crash_load", "bare_edition", "login", "protocol", "chat", "group", "contact",
          "presence", "device", "terminal", "faults")
-LONG = ("device_race", "backlog", "connections", "slow_reader", "disk", "kill", "power")
+LONG = ("device_race", "presence_cost", "backlog", "connections", "slow_reader", "big_group", "disk",
+        "kill", "power")
 
 # What runs on every backend and placement beside the full matrix on one: each row one path through
 # the server that differs by backend or placement.
