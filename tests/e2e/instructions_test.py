@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import unittest
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class Instructions(case.Case):
         with load.Load(running, "pair", "--connections", CONNECTIONS, "--window", outstanding,
                        "--messages", messages, "--wait") as run:
             run.until("ready")
+            time.sleep(1.5)  # what logins leave to be stored within 0.5 s is no part of a message
             control("-i", "on")
             run.go()
             run.until("start")
