@@ -123,7 +123,10 @@ std::string format_group_event(const client::GroupEvent& event) {
     line += " the group";
   }
   if (event.op == GroupOp::kCreate && !event.users.empty()) line += " with";
-  for (const std::string& user : event.users) line += " " + escape_text(user);
+  const bool is_of_himself = event.op == GroupOp::kJoin || event.op == GroupOp::kLeave;
+  for (const std::string& user : event.users) {
+    if (!is_of_himself) line += " " + escape_text(user);
+  }
   if (event.op == GroupOp::kSetRole) {
     constexpr const char* kRoles[] = {" a member", " an admin", " the owner"};
     line += kRoles[static_cast<std::size_t>(event.role)];

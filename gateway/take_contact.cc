@@ -28,7 +28,10 @@ bool Gateway::take_contact(Connection& connection, std::uint64_t id, const Reque
 bool Gateway::take_presence(Connection& connection, std::uint64_t id, const RequestView& request) {
   if (!answer_fits(connection, big_answer_bytes_)) return false;
   PresenceRequestView presence;
-  Refusal refusal = refuse_payload(decode_presence_request(request.payload, presence));
+  // Every one of a send_only session is UNSUPPORTED, also one that does not decode.
+  Refusal refusal = connection.send_only
+                        ? check_presence(request, presence, true)
+                        : refuse_payload(decode_presence_request(request.payload, presence));
   if (!refusal) refusal = check_presence(request, presence, connection.send_only);
   if (refusal) {
     refuse(connection, id, refusal);

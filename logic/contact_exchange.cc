@@ -11,7 +11,8 @@ namespace ims::logic {
 // ---- the question -------------------------------------------------------------------------------
 
 void Contacts::ask(const RequestRecord& record, User& home, std::string_view other,
-                   std::uint64_t other_hash, bool adds_contact, bool adds_event) {
+                   std::uint64_t other_hash, bool adds_contact, bool adds_event,
+                   bool home_was_full) {
   if (exchanges_.size() >= kContactExchangesMax) {
     return worker_.refuse(Worker::requester_of(record), Code::kOverloaded);
   }
@@ -21,6 +22,8 @@ void Contacts::ask(const RequestRecord& record, User& home, std::string_view oth
   exchange.deadline_ms = worker_.now_.mono_ms + kExchangeTimeoutMs;
   exchange.home = &home;
   exchange.other = other;
+  exchange.adds_contact = adds_contact;
+  exchange.home_was_full = home_was_full;
   worker_.pin(&home);
   ContactExchangeRecord question;
   question.exchange = id;
@@ -112,15 +115,6 @@ void Contacts::expire() {
     worker_.unpin(exchange.home);
     run_behind(exchange.behind);
     it = exchanges_.begin();  // those behind may have begun others
-  }
-  for (auto it = waits_.begin(); it != waits_.end();) {
-    if (now_ms < it->second.deadline_ms) {
-      ++it;
-      continue;
-    }
-    // It will be so, but not now: the other user's owner cannot write.
-    worker_.refuse(it->second.requester, Code::kUnavailable);
-    waits_.erase(it++);
   }
   while (!reservations_.empty() && now_ms >= reservations_.front().until_ms) {
     --reservations_.front().user->contacts_reserved;

@@ -10,9 +10,10 @@
 //
 // Converges  The mirror only ever follows the pair's owner, in the order of its outbox; a crash in
 //            between sends what is left again, and an applied row says what was applied already.
-// Limits     kContactExchangesMax open questions, kContactWaitsMax unanswered changes, 5 s each
-//            (then UNAVAILABLE); kContactQueueMax requests behind one pair's question. Above:
-//            OVERLOADED.
+// Limits     kContactExchangesMax open questions, 5 s each (then UNAVAILABLE), kContactQueueMax
+//            requests behind one pair's question; kContactWaitsMax changes that are durable here
+//            and not yet at the other user: they hold, so their answer waits as long as that takes.
+//            Above: OVERLOADED.
 // Threads    The worker's. Part of it: uses its batches, caches and rings.
 #pragma once
 
@@ -70,13 +71,14 @@ class Contacts {
     User* home = nullptr;  // pinned
     std::string other;
     bool answered = false;
+    bool adds_contact = false;   // the other was asked for a place
+    bool home_was_full = false;  // so it was not
     ContactFact fact{};
     std::vector<std::string> behind;  // requests about the same pair, in order
   };
   struct Wait {
     Requester requester;
     std::string payload;
-    std::int64_t deadline_ms = 0;
   };
   struct Reservation {
     User* user;  // pinned
@@ -87,7 +89,7 @@ class Contacts {
   // False: the record was parked.
   bool change(const RequestRecord& record, const Call& call, User& home, const Exchange* exchange);
   void ask(const RequestRecord& record, User& home, std::string_view other,
-           std::uint64_t other_hash, bool adds_contact, bool adds_event);
+           std::uint64_t other_hash, bool adds_contact, bool adds_event, bool home_was_full);
   void store(User& user, std::string_view name, const ContactRow& row, int contacts, int blocked);
   void append_event(User& user, ContactOp op, std::string_view by, UserId sender,
                     std::string_view note);

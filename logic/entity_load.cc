@@ -284,6 +284,7 @@ void Worker::finish_load(Load* load) {
     case Load::Reason::kMembersPage: finish_members_page(load); break;
     case Load::Reason::kContactsPage: contacts_.finish_page(load); break;
     case Load::Reason::kLogin: return finish_login(load);  // frees it, replays
+    case Load::Reason::kDevices: return finish_devices(load);
     case Load::Reason::kEntity:
       entity->reading = false;
       if (entity->state == Entity::State::kNew) adopt(*entity, *load);
@@ -322,7 +323,6 @@ void Worker::finish_load(Load* load) {
         if (get.table != Table::kDedupe) continue;
         DedupeRow row;
         if (get.status == StoreStatus::kOk) row = decode_dedupe(get.value).value_or(DedupeRow{});
-    case Load::Reason::kDevices: return finish_devices(load);
         read_dedupe_[get.key] = row;
       }
       break;

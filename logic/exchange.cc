@@ -1,7 +1,7 @@
 // Questions between owners: does a user exist and may it join one more group; may a session's user
 // acknowledge that row of a group. At most kExchangesMax are open at a worker, 5 s each, then the
-// request is answered UNAVAILABLE. Promised places end with the effect that uses them, or after 5
-// s.
+// request is answered UNAVAILABLE. Promised places end with the effect that uses them, with the
+// request that does not, or after 5 s.
 
 #include <algorithm>
 #include <utility>
@@ -120,6 +120,50 @@ void Worker::on_users_answer(const UsersExchangeRecord& record) {
   }
   if (--it->second.answers_due > 0) return;
   run_exchange(record.exchange);
+}
+
+// The places that its users were promised and that its request did not take. A record that finds no
+// room is not sent again: they end by themselves.
+void Worker::release_places(TenantId tenant, const Exchange& exchange) {
+  for (std::size_t to = 0; to < exchange.asked.size(); ++to) {
+    UsersExchangeRecord release;
+    std::string list;
+    for (const std::string& name : exchange.asked[to]) {
+      const auto fact = exchange.facts.find(name);
+      if (fact == exchange.facts.end() || fact->second != UserFact::kFree) continue;
+      list.push_back(static_cast<char>(name.size()));
+      list.append(name);
+      ++release.count;
+    }
+    if (list.empty()) continue;
+    release.tenant = tenant;
+    release.list_bytes = static_cast<std::uint32_t>(list.size());
+    send_handoff(static_cast<WorkerIndex>(to), release, HandoffKind::kReleasePlaces, {list});
+  }
+}
+
+void Worker::on_release_places(const UsersExchangeRecord& record) {
+  RecordTail tail(record);
+  std::string_view list = tail.take_text(record.list_bytes);
+  while (!list.empty()) {
+    const std::size_t name_bytes = static_cast<unsigned char>(list[0]);
+    const std::string_view name = list.substr(1, name_bytes);
+    list.remove_prefix(1 + name_bytes);
+    Entity* user =
+        find_entity(NameKind::kUser, record.tenant, user_hash(record.tenant, name), name);
+    if (user != nullptr) release_place(static_cast<User&>(*user));
+  }
+}
+
+void Worker::release_place(User& user) {
+  if (user.groups_reserved == 0) return;
+  const auto reserved =
+      std::find_if(reservations_.begin(), reservations_.end(),
+                   [&](const Reservation& reservation) { return reservation.user == &user; });
+  if (reserved == reservations_.end()) return;
+  --user.groups_reserved;
+  unpin(&user);
+  reservations_.erase(reserved);
 }
 
 // All facts are there: the request is dispatched once more, and finds them. Where it has to park (a
@@ -252,7 +296,9 @@ void Worker::on_ack_answer(const AckExchangeRecord& record) {
   tail.take(request.from_bytes);
   tail.take(request.device_bytes);
   Feed* feed = find_feed(*session, tail.take_text(request.target_bytes));
-  if (feed == nullptr) return refuse(to, Code::kUnavailable);  // its effect is still on its way
+  if (feed == nullptr || (feed->end_seq != 0 && request.seq > feed->end_seq)) {
+    return refuse(to, Code::kUnavailable);  // a member again: the effect is still on its way
+  }
   if (request.seq > record.head) {
     return answer(to, Code::kBadRequest, "The seq is above the newest one.");
   }

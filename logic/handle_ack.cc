@@ -43,11 +43,10 @@ void Worker::handle_ack(const RequestRecord& record) {
   const ByteView bytes = bytes_of(record);
   if (!ensure_mine(*session->user, bytes)) return;
   Feed* feed = find_feed(*session, target);
-  if (feed == nullptr || (feed->end_seq == 0 && record.seq > feed_head(*session, *feed))) {
+  // Beyond what is known here the group's owner says why not: no member, dismissed, too high.
+  if (feed == nullptr ||
+      record.seq > (feed->end_seq == 0 ? feed_head(*session, *feed) : feed->end_seq)) {
     return ask_ack(record, target);
-  }
-  if (feed->end_seq != 0 && record.seq > feed->end_seq) {
-    return answer(to, Code::kForbidden, "You are no member of the group.");
   }
   ack_feed(*session, *feed, record.seq, to);
 }

@@ -89,9 +89,12 @@ bool Contacts::change(const RequestRecord& record, const Call& call, User& home,
   const int other_contacts = int{other_after.listed()} - int{other_before.listed()};
   const bool asks_for_room = step.event == ContactOp::kAdd;  // other events are always stored
   const bool home_is_told = !call.from_is_home && step.event != ContactOp::kList;
+  const bool home_is_full = home_contacts > 0 && home.contact_count + home.contacts_reserved >=
+                                                     worker_.config_.max_contacts;
   if (!exchange && (call.op == ContactOp::kAdd || call.op == ContactOp::kBlock)) {
+    const bool is_full = home_is_full && call.from_is_home;  // a place would be for nothing
     ask(record, home, other, call.from_is_home ? record.target_hash : record.sender_hash,
-        other_contacts > 0, asks_for_room && call.from_is_home);
+        other_contacts > 0 && !is_full, asks_for_room && call.from_is_home, is_full);
     return true;
   }
   if (exchange && exchange->fact == ContactFact::kAbsent) {
@@ -100,13 +103,14 @@ bool Contacts::change(const RequestRecord& record, const Call& call, User& home,
   if (exchange && exchange->fact == ContactFact::kInboxFull && asks_for_room) {
     return worker_.answer(to, Code::kQueueFull, "The recipient's queue is full."), true;
   }
-  const bool home_is_full = home_contacts > 0 && home.contact_count + home.contacts_reserved >=
-                                                     worker_.config_.max_contacts;
   const bool other_is_full =
       exchange && exchange->fact == ContactFact::kAtContactLimit && other_contacts > 0;
-  if (home_is_full || other_is_full) {
+  const bool has_no_place = exchange && other_contacts > 0 && !exchange->adds_contact;
+  if (home_is_full || other_is_full || (has_no_place && exchange->home_was_full)) {
     return worker_.answer(to, Code::kQueueFull, "One of you has too many contacts."), true;
   }
+  // What it asked with was pending, and its batch has failed since.
+  if (has_no_place) return worker_.refuse(to, Code::kUnavailable), true;
   if (home_is_told && asks_for_room &&
       home.inbox.row_count() >= worker_.config_.max_timeline_rows) {
     if (!worker_.ensure_fresh(home, home.inbox, bytes_of(record))) return false;
@@ -137,8 +141,7 @@ bool Contacts::change(const RequestRecord& record, const Call& call, User& home,
     append_event(home, step.event, call.from, record.sender, call.request.note);
   }
   const std::uint64_t number = worker_.add_outbox(home, row);
-  waits_[number] = {to, contact_result(call.target, step.next),
-                    worker_.now_.mono_ms + kExchangeTimeoutMs};
+  waits_[number] = {to, contact_result(call.target, step.next)};
   return true;
 }
 

@@ -10,6 +10,7 @@
 
 #include "logic/group_call.h"
 #include "logic/worker.h"
+#include "shared/limits.h"
 
 namespace ims::logic {
 namespace {
@@ -45,9 +46,11 @@ void Worker::handle_group(const RequestRecord& record) {
 
   Group& group = group_entry(record.tenant, record.target_hash, call.target);
   if (!ensure_loaded(group, bytes_of(record))) return;
-  if (group_operation(record, group, call, to) && record.before_seq != 0) {
-    exchanges_.erase(record.before_seq);
-  }
+  if (!group_operation(record, group, call, to) || record.before_seq == 0) return;
+  const auto done = exchanges_.find(record.before_seq);
+  if (done == exchanges_.end()) return;
+  release_places(record.tenant, done->second);
+  exchanges_.erase(done);
 }
 
 // True: answered, or waiting for a commit. False: parked, it will come again.
@@ -206,6 +209,10 @@ void Worker::add_members(const RequestRecord& record, Group& group, const GroupC
     set_member(group, call.from, {true, {actor_role, false, seq}});
     add_outbox(group, call.from, mine);
     ++group.member_count;
+  }
+  if (Exchange* exchange = exchange_of(record)) {
+    exchange->facts[std::string(call.from)] = UserFact::kTaken;
+    for (const std::string_view user : added) exchange->facts[std::string(user)] = UserFact::kTaken;
   }
   result_.clear();
   for (const std::string_view user : added) {

@@ -62,13 +62,14 @@ void Worker::handle_message(const RequestRecord& record) {
   std::string recalled;
   const bool recalls = record.type == static_cast<std::uint8_t>(MessageType::kRecall);
   // From here on nothing parks but a full timeline's search, and a RECALL's.
-  if (timeline.row_count() >= config_.max_timeline_rows) {
-    if (!ensure_fresh(target, timeline, bytes_of(record))) return;
-    if (timeline.row_count() >= config_.max_timeline_rows) {
-      return answer(to, Code::kQueueFull, "The recipient's queue is full.");
-    }
+  if (timeline.row_count() >= config_.max_timeline_rows &&
+      !ensure_fresh(target, timeline, bytes_of(record))) {
+    return;
   }
   if (recalls && !find_recalled(record, parts, target, timeline, recalled)) return;
+  if (timeline.row_count() >= config_.max_timeline_rows) {
+    return answer(to, Code::kQueueFull, "The recipient's queue is full.");
+  }
   if (!key.empty()) read_dedupe_.erase(key);
   if (!ports_.store->has_space()) return refuse(to, Code::kUnavailable);
   if (recalls) put_recalled(timeline, recalled);

@@ -13,14 +13,35 @@
 namespace ims::logic {
 namespace {
 
-// The devices are left out of one that would make the frame too long.
-void append_one(Buffer& out, const PresenceText& presence, std::size_t bytes_max) {
-  const std::size_t before = out.size();
-  append_presence(out, {presence.user, presence.online, presence.last_seen_ms, presence.devices});
-  if (out.size() <= bytes_max) return;
-  out.resize(before);
-  append_presence(out, {presence.user, presence.online, presence.last_seen_ms, {}});
-  if (out.size() > bytes_max) out.resize(before);
+void append_one(Buffer& out, const PresenceText& presence, bool with_devices) {
+  std::span<const std::string_view> devices;
+  if (with_devices) devices = presence.devices;
+  append_presence(out, {presence.user, presence.online, presence.last_seen_ms, devices});
+}
+
+// Nobody is left out for want of room in the frame: the devices are, of as many as it takes. (The
+// users alone fit: they came in a frame.)
+void append_all(Buffer& out, std::span<const PresenceText> all, std::size_t bytes_max) {
+  out.clear();
+  for (const PresenceText& presence : all) append_one(out, presence, false);
+  std::size_t room = bytes_max - std::min(bytes_max, out.size());
+  Buffer one;
+  out.clear();
+  for (const PresenceText& presence : all) {
+    one.clear();
+    append_one(one, presence, false);
+    const std::size_t bytes = one.size();
+    one.clear();
+    append_one(one, presence, true);
+    const std::size_t more = one.size() - bytes;
+    append_one(out, presence, more <= room);
+    if (more <= room) room -= more;
+  }
+  while (out.size() > bytes_max && !all.empty()) {  // names as long as frames are short
+    all = all.first(all.size() - 1);
+    out.clear();
+    for (const PresenceText& presence : all) append_one(out, presence, false);
+  }
 }
 
 }  // namespace
@@ -73,6 +94,7 @@ void Presence::ask(const RequestRecord& record, const User& user, bool watch,
   const std::uint64_t id = ++worker_.exchange_counter_;
   Exchange& exchange = exchanges_[id];
   exchange.requester = to;
+  exchange.tenant = user.tenant;
   exchange.deadline_ms = worker_.now_.mono_ms + kExchangeTimeoutMs;
   std::vector<std::string> lists(worker_.worker_count_);
   for (const std::string_view name : names) {
@@ -108,10 +130,16 @@ void Presence::finish(std::uint64_t id) {
   const auto it = exchanges_.find(id);
   const std::size_t bytes_max = worker_.config_.max_frame_bytes - kSmallAnswerBytes;
   Buffer& result = worker_.result_;
-  result.clear();
+  std::vector<PresenceText> all;
   for (std::string_view list = it->second.list; !list.empty();) {
-    append_one(result, take_presence_text(list), bytes_max);
+    PresenceText presence = take_presence_text(list);
+    for (std::string_view changes = it->second.changes; !changes.empty();) {
+      PresenceText change = take_presence_text(changes);
+      if (change.user == presence.user) presence = std::move(change);
+    }
+    all.push_back(std::move(presence));
   }
+  append_all(result, all, bytes_max);
   worker_.answer(it->second.requester, Code::kOk, {}, 0, 0, as_text(result));
   exchanges_.erase(it);
 }
@@ -196,9 +224,12 @@ void Presence::on_change(const PresenceRecord& record) {
     PresenceHub gone{record.tenant, hash, std::string(presence.user), {}};
     return drop_hub(gone);
   }
+  // An answer that goes out later than this push says no less.
+  for (auto& [id, exchange] : exchanges_) {
+    if (exchange.tenant == record.tenant) exchange.changes.append(all);
+  }
   Buffer& result = worker_.result_;
-  result.clear();
-  append_one(result, presence, worker_.config_.max_frame_bytes - kSmallAnswerBytes);
+  append_all(result, {&presence, 1}, worker_.config_.max_frame_bytes - kSmallAnswerBytes);
   std::string body(push_bytes(RequestType::kPresence, result.size()), '\0');
   write_push(reinterpret_cast<std::byte*>(body.data()), RequestType::kPresence, result);
   for (Session* session : hub->second->sessions) {

@@ -11,6 +11,7 @@
 //     kAskAck             ─────────────────▶  ◀── kAckAnswer      an ACK above what v has heard
 //                         ◀─────────────────  kAskUsers           exist? room for one more group?
 //     kUsersAnswer        ─────────────────▶
+//                         ◀─────────────────  kReleasePlaces      promised, and not taken
 //                         ◀─────────────────  kEffect             an outbox row: membership changed
 //     kEffectDone         ─────────────────▶
 //
@@ -57,6 +58,7 @@ enum class HandoffKind : std::uint8_t {
   kPresenceAnswer = 81,
   kPresence = 82,
   kUnwatch = 83,
+  kReleasePlaces = 84,
 };
 
 constexpr RecordKind record_kind(HandoffKind kind) { return static_cast<RecordKind>(kind); }
@@ -96,8 +98,9 @@ struct AckExchangeRecord {
   std::uint8_t user_bytes = 0;
 };
 
-// kAskUsers, kUsersAnswer. Bytes of the question: the name of who asks, then | length u8 | name |
-// ...; of the answer: one UserFact per user in the same order.
+// kAskUsers, kUsersAnswer, kReleasePlaces. Bytes of the question: the name of who asks, then
+// | length u8 | name | ...; of the answer: one UserFact per user in the same order; of a release:
+// names as in the question.
 struct UsersExchangeRecord {
   RecordHeader header;
   std::uint64_t exchange = 0;
@@ -109,7 +112,10 @@ struct UsersExchangeRecord {
   std::uint32_t spare2 = 0;
 };
 
-enum class UserFact : std::uint8_t { kUnknown = 0, kFree = 1, kAbsent = 2, kAtGroupLimit = 3 };
+// kTaken: was free, and the request added the user (at who asked; never sent).
+enum class UserFact : std::uint8_t {
+  kUnknown = 0, kFree = 1, kAbsent = 2, kAtGroupLimit = 3, kTaken = 4,
+};
 
 // kEffect, kEffectDone. Bytes of kEffect: the encoded OutboxRow.
 struct EffectRecord {

@@ -222,16 +222,7 @@ void Worker::apply_effect(const EffectRecord& record, User& user, const OutboxRo
 // the batch should fail (then the effect comes again).
 void Worker::apply_mine(User& user, const OutboxRow& row) {
   const MineRow& mine = row.mine;
-  if (mine.end_seq == 0 && user.groups_reserved > 0) {
-    const auto reserved =
-        std::find_if(reservations_.begin(), reservations_.end(),
-                     [&](const Reservation& reservation) { return reservation.user == &user; });
-    if (reserved != reservations_.end()) {
-      --user.groups_reserved;
-      unpin(&user);
-      reservations_.erase(reserved);
-    }
-  }
+  if (mine.end_seq == 0) release_place(user);
   if (user.mine != nullptr) {
     auto& all = *user.mine;
     const auto at = std::lower_bound(

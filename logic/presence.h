@@ -70,14 +70,18 @@ class Presence {
     Requester requester;
     std::int64_t deadline_ms = 0;
     std::uint32_t answers_due = 0;
-    std::string list;  // what came, as in the records
+    TenantId tenant;
+    std::string list;     // what came, as in the records
+    std::string changes;  // of anybody's, told while answers were due: newer than what came
   };
   // A user of this worker that somebody watches. Pinned.
   struct Subject {
     User* user = nullptr;
     std::vector<WorkerIndex> watchers;
-    std::string told;         // what they know, presence_text.h
-    std::int64_t due_ms = 0;  // look again then; 0: nothing changed
+    std::string told;               // what they know, presence_text.h
+    std::int64_t due_ms = 0;        // look again then; 0: nothing changed
+    bool waits_for_return = false;  // until due_ms
+    bool uneven = false;            // who came meanwhile was answered something else than `told`
   };
   using HubKey = std::pair<std::uint64_t, std::string>;  // name hash, tenant and name
 

@@ -61,6 +61,7 @@ void Presence::on_ask(const PresenceRecord& record) {
       worker_.pin(user);
     }
     if (subject.watchers.empty()) subject.told = text;
+    if (text != subject.told) subject.uneven = true;
     if (std::find(subject.watchers.begin(), subject.watchers.end(), record.worker) ==
         subject.watchers.end()) {
       subject.watchers.push_back(record.worker);
@@ -90,19 +91,22 @@ void Presence::touch(const User& user) {
   if (it == subjects_.end()) return;
   Subject& subject = it->second;
   const std::string text = text_of(user);
+  if (text == subject.told && !subject.uneven) {  // back in time: nothing happened
+    subject.due_ms = 0;
+    return;
+  }
   std::string_view now = text;
   std::string_view told = subject.told;
   const PresenceText is = take_presence_text(now);
   const PresenceText was = take_presence_text(told);
-  const bool went = !std::includes(is.devices.begin(), is.devices.end(), was.devices.begin(),
-                                   was.devices.end());
-  if (went && std::includes(was.devices.begin(), was.devices.end(), is.devices.begin(),
-                            is.devices.end())) {
-    // Only devices that went: they may be back in a moment. A wait that runs is not prolonged.
-    if (subject.due_ms == 0) subject.due_ms = worker_.now_.mono_ms + kPresenceGoneMs;
-  } else {
-    subject.due_ms = worker_.now_.mono_ms + kPresenceSettleMs;
+  const bool only_went = is.devices != was.devices &&
+                         std::includes(was.devices.begin(), was.devices.end(), is.devices.begin(),
+                                       is.devices.end());
+  // Devices that went may be back in a moment. A wait is not prolonged by more of the same.
+  if (subject.due_ms == 0 || subject.waits_for_return != only_went) {
+    subject.due_ms = worker_.now_.mono_ms + (only_went ? kPresenceGoneMs : kPresenceSettleMs);
   }
+  subject.waits_for_return = only_went;
   next_due_ms_ = std::min(next_due_ms_, subject.due_ms);
 }
 
@@ -135,9 +139,10 @@ void Presence::tick() {
     if (now_ms >= subject.due_ms) {
       subject.due_ms = 0;
       std::string text = text_of(*subject.user);
-      if (text == subject.told) continue;
+      if (text == subject.told && !subject.uneven) continue;
       if (tell(subject, text)) {
         subject.told = std::move(text);
+        subject.uneven = false;
         continue;
       }
       subject.due_ms = now_ms + kPresenceSettleMs;  // a ring was full: once more, to all

@@ -169,7 +169,7 @@ bool Worker::turn(Now now) {
 // place in the batch, and the tables of waiting things below their bounds.
 bool Worker::can_take_request() {
   if (!waiting_answers_.empty() || batch_is_full()) return false;
-  if (unsent_copies_.size() >= kUnsentCopiesMax) return false;
+  if (!unsent_copies_.empty() && unsent_copies_.size() >= kUnsentCopiesMax) return false;
   if (loads_in_flight_ + waiting_loads_.size() >= kReadsInFlightPerWorkerMax) return false;
   if (deliveries_have_room()) return true;
   counters_.add(Counter::kRingFullDeliveries);
@@ -271,6 +271,8 @@ void Worker::dispatch_handoff(ByteView record) {
     case HandoffKind::kAckAnswer: return on_ack_answer(record_as<AckExchangeRecord>(record));
     case HandoffKind::kAskUsers: return on_ask_users(record_as<UsersExchangeRecord>(record));
     case HandoffKind::kUsersAnswer: return on_users_answer(record_as<UsersExchangeRecord>(record));
+    case HandoffKind::kReleasePlaces:
+      return on_release_places(record_as<UsersExchangeRecord>(record));
     case HandoffKind::kEffect: return on_effect(record_as<EffectRecord>(record));
     case HandoffKind::kEffectDone: return on_effect_done(record_as<EffectRecord>(record));
     case HandoffKind::kVerifiedLogin: return continue_login(record_as<LoginRecord>(record));

@@ -281,6 +281,9 @@ class Worker : private WorkerState {
                  const RequestRecord& record);
   void on_ask_users(const UsersExchangeRecord& record);
   void on_users_answer(const UsersExchangeRecord& record);
+  void release_places(TenantId tenant, const Exchange& exchange);
+  void on_release_places(const UsersExchangeRecord& record);
+  void release_place(User& user);
   void run_exchange(std::uint64_t id);
   void hold_group(Exchange& exchange);
   void release_group(Exchange& exchange);
@@ -332,8 +335,17 @@ class Worker : private WorkerState {
   bool take_admin();
   bool run_admin(AdminCommand& command);
   bool run_user_admin(AdminCommand& command);
+  void end_admin();
   void finish_admin(AdminCommand* command, bool durable);
   std::uint64_t kick(Session& session);
+
+  // ---- admin_devices.cc ----
+  bool run_devices(User& user, AdminCommand& command);
+  void start_devices(User& user);
+  void finish_devices(Load* load);
+  void tell_devices(const User& user, const Load& load, AdminCommand& command);
+  void forget_device(User& user, const Load& load, AdminCommand& command);
+  static const Session* session_of(const User& user, std::string_view device);
 
   // ---- handoffs out ----
   template <typename Record>
@@ -343,18 +355,9 @@ class Worker : private WorkerState {
   static Requester requester_of(const RequestRecord& record) {
     return {record.connection, record.request_id, record.stamp, record.header.flags};
   }
-  void end_admin();
 
   Contacts contacts_{*this};
   Presence presence_{*this};
-  // ---- admin_devices.cc ----
-  bool run_devices(User& user, AdminCommand& command);
-  void start_devices(User& user);
-  void finish_devices(Load* load);
-  void tell_devices(const User& user, const Load& load, AdminCommand& command);
-  void forget_device(User& user, const Load& load, AdminCommand& command);
-  static const Session* session_of(const User& user, std::string_view device);
-
 };
 
 }  // namespace ims::logic

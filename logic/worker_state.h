@@ -107,10 +107,10 @@ struct WorkerState {
   std::vector<GroupId> unsent_subscriptions_;
 
   std::deque<AdminCommand*> admin_waiting_;
-  std::deque<std::string> local_;             // handoffs to itself
-  std::deque<std::pair<GatewayIndex, std::string>> waiting_answers_;
   User* admin_due_ = nullptr;   // the front command waits for the end of this user's login
   bool admin_reading_ = false;  // True exactly while the front command's devices are being read
+  std::deque<std::string> local_;             // handoffs to itself
+  std::deque<std::pair<GatewayIndex, std::string>> waiting_answers_;
   std::int64_t last_cursor_flush_ms_ = 0;
   std::int64_t last_expiry_check_ms_ = 0;
   std::string scratch_;

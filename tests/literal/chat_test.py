@@ -765,6 +765,9 @@ class ShortLived(case.Case):
         got = [sender.wait_response(id).code for id in ids]
         self.expect("codes at 100 and above", [codes.OK] * 100 + [codes.QUEUE_FULL] * 2, got)
         self.expect_code("relayed is not refused", codes.OFFLINE, sender.send_text("x", to=user))
+        unknown = self.messages.RecallPayload(seq=4711).SerializeToString()
+        self.expect_code("NOT_FOUND comes before QUEUE_FULL", codes.NOT_FOUND, sender.request(
+            codes.MESSAGE, self.message(to=user, type=codes.RECALL, payload=unknown), True))
         self.eventually("room once rows are past retention", codes.OK,
                         lambda: sender.send_text("x", True, to=user).code)
 

@@ -678,6 +678,40 @@ class SmallLimits(GroupCase):
             return owner.group(INVITE, group, users=[member.user])[0].code
         self.eventually("once one is gone", OK, invited)
 
+    def test_who_was_refused_or_left_out_has_lost_no_place(self):
+        full, filler = self.login(case.fresh("full")), case.fresh("filler")
+        self.make_users(filler)
+        for _ in range(3):
+            self.create(full)
+        victim, left_out = self.login(case.fresh("vic")), self.login(case.fresh("out"))
+        for _ in range(3):
+            self.ask(full, CREATE, case.fresh("club"), users=[victim.user, filler],
+                     expect=QUEUE_FULL)
+        owner = self.login(case.fresh("own"))
+        others = [case.fresh("m") for _ in range(5)]
+        self.make_users(*others)
+        self.ask(owner, CREATE, case.fresh("club"), users=[victim.user, *others[:4]],
+                 expect=QUEUE_FULL)  # too many members
+        for _ in range(3):
+            group = self.create(owner, *others[:2])
+            self.ask(owner, INVITE, group, users=[others[2], left_out.user])
+            self.expect("one place left", 4, self.ask(owner, INFO, group).member_count)
+            self.ask(owner, DISMISS, group)
+        for user in (victim, left_out):
+            for _ in range(3):
+                self.create(user)
+            self.ask(user, CREATE, case.fresh("club"), expect=QUEUE_FULL)
+
+    def test_ack_above_the_end_of_a_dismissed_group(self):
+        owner, member = self.login(case.fresh("own")), self.login(case.fresh("mem"))
+        group = self.create(owner, member)
+        self.ask(owner, DISMISS, group)
+        end = self.last.seq
+        member.wait_pushes(2)
+        self.expect_code("above", NOT_FOUND, member.ack(end + 5, group))
+        self.expect_code("the event", OK, member.ack(end, group))
+        self.expect_code("above, again", NOT_FOUND, member.ack(end + 1, group))
+
     def test_full_timeline(self):
         owner, member = self.login(case.fresh("own")), self.login(case.fresh("mem"))
         group = self.create(owner, member)

@@ -193,6 +193,8 @@ class Asked(PresenceCase):
         for watch in (False, True):
             for users in ([], [friend], [me], [case.fresh("nobody")]):
                 self.ask(bot, users, watch, expect=UNSUPPORTED)
+        for payload in (b"\x0a\x05a", b"\x0a\x01\xff"):  # no list of users at all
+            self.expect_code("does not decode", UNSUPPORTED, bot.request(codes.PRESENCE, payload))
         self.login(friend.user, "pad")
         self.expect_no_change("nothing is pushed", bot)
 
@@ -303,6 +305,27 @@ class Watched(PresenceCase):
                     self.ask(me, [phone], watch=True))
         phone.leave()
         self.expect_change("gone for good", {phone.user: (False, [])}, me)
+
+    def test_back_for_an_instant_makes_no_push(self):
+        me, phone = self.friends("phone")
+        self.ask(me, [phone], watch=True)
+        for _ in range(3):
+            phone.leave()
+            time.sleep(0.5)
+            phone = self.login(phone.user, "phone")
+        self.expect_no_change("back each time", me)
+        self.expect("still there", {phone.user: (True, ["phone"])}, self.ask(me, [phone]))
+
+    def test_who_began_to_watch_in_the_gap_hears_of_its_end(self):
+        me, phone = self.friends("phone")
+        late = self.login(case.fresh("late"), "mine")
+        self.befriend(late, phone)
+        self.ask(me, [phone], watch=True)
+        phone.leave()
+        time.sleep(0.3)
+        self.expect("in the gap", {phone.user: (False, [])}, self.ask(late, [phone], watch=True))
+        phone = self.login(phone.user, "phone")
+        self.expect_change("back in time", {phone.user: (True, ["phone"])}, late)
 
     def test_many_changes_end_in_the_truth(self):
         # However many are made one push: the last one says how it is.
@@ -506,8 +529,8 @@ class SmallFrames(PresenceCase):
     def test_devices_are_left_out(self):
         me = self.login(case.fresh("me"), "mine")
         friends, sessions = [], []
-        for i in range(20):
-            name = case.fresh("friend")
+        for i in range(30):
+            name = case.fresh("friend").ljust(50, "f")
             devices = [f"{i}-{j}".ljust(64, "d") for j in range(8)]
             mine = [self.login(name, device) for device in devices]
             sessions += mine
