@@ -10,13 +10,14 @@ void expect(bool holds, const std::string& what) {
   if (!holds) fail(what);
 }
 
+// As field 15 of type fixed64, so that it may stand in a RecallPayload, which has no such field.
 std::string token_bytes(std::uint64_t token) {
-  return std::string(reinterpret_cast<const char*>(&token), sizeof token);
+  return char{15 << 3 | 1} + std::string(reinterpret_cast<const char*>(&token), sizeof token);
 }
 
 std::uint64_t token_of(const std::string& payload) {
   std::uint64_t token = 0;
-  if (payload.size() >= sizeof token) std::memcpy(&token, payload.data(), sizeof token);
+  if (payload.size() > sizeof token) std::memcpy(&token, payload.data() + 1, sizeof token);
   return token;
 }
 
@@ -75,7 +76,7 @@ int Model::open_session(const Session& session) {
 
 std::uint64_t Model::compose(int session, const TimelineName& to, bool offline, int type,
                              const std::string& client_id, std::size_t padding) {
-  const std::uint64_t token = 1'000'000 + messages_.size();
+  const std::uint64_t token = kFirstToken + messages_.size();
   Message& message = messages_[token];
   message.sender = session;
   message.to = to;
@@ -86,6 +87,17 @@ std::uint64_t Model::compose(int session, const TimelineName& to, bool offline, 
   for (std::size_t i = 0; i < padding; ++i) {
     message.payload.push_back(static_cast<char>('a' + (token + i) % 26));
   }
+  return token;
+}
+
+std::uint64_t Model::compose_recall(int session, const TimelineName& to, std::uint64_t seq,
+                                    const std::string& client_id) {
+  const std::uint64_t token = compose(session, to, true, ims::Message::RECALL, client_id, 0);
+  ims::RecallPayload recall;
+  recall.set_seq(seq);
+  messages_[token].payload += recall.SerializeAsString();
+  messages_[token].recalls_seq = seq;
+  recalls_sent_[{to, seq}].insert(token);
   return token;
 }
 
@@ -139,6 +151,15 @@ void Model::answered(int session, std::uint64_t token, const Response& response)
   if (response.code() != 0) {
     ++message.refused;
     if (response.code() == 12) ++message.unavailable;
+    const RowPlace recalled{message.to, message.recalls_seq};
+    const auto known = tokens_.find(recalled);
+    if (response.code() == 5 && message.recalls_seq != 0 && known != tokens_.end()) {
+      const Message& origin = messages_.at(known->second);
+      const bool may_be = this->session(origin.sender).user != this->session(session).user ||
+                          origin.type == ims::Message::RECALL || message.to.group ||
+                          recalls_sent_.at(recalled).size() > 1 || message.attempts.size() > 1;
+      expect(may_be, where + "a RECALL of an own message finds nothing");
+    }
     expect(response.seq() == 0 && !response.duplicate(), where + "a refusal with seq or duplicate");
     return;
   }
@@ -161,6 +182,10 @@ void Model::answered(int session, std::uint64_t token, const Response& response)
     expect(!message.client_id.empty(), where + "duplicate without client_id");
     expect(message.attempts.size() > 1, where + "duplicate of a message that was sent once");
   }
+  tokens_[{message.to, response.seq()}] = token;
+  if (message.recalls_seq != 0) {
+    recalled_.try_emplace({message.to, message.recalls_seq}, recalled_.size());
+  }
   message.stored = true;
   message.seq = response.seq();
   message.time_ms = response.time_ms();
@@ -181,9 +206,15 @@ void Model::answered_ack(int session, const TimelineName& timeline, std::uint64_
 }
 
 void Model::see(const TimelineName& timeline, std::uint64_t seq, const Row& row) {
+  if (row.recalled()) seen_recalled_.insert({timeline, seq});
   const auto [it, first] = seen_.try_emplace({timeline, seq}, row);
-  expect(first || it->second == row, timeline.text() + " row " + std::to_string(seq) +
-                                         " differs from what was seen of it before");
+  if (first) return;
+  Row& before = it->second;
+  const bool same = before == row || (row.recalled() && before.without_text() == row) ||
+                    (before.recalled() && row.without_text() == before);
+  expect(same, timeline.text() + " row " + std::to_string(seq) +
+                   " differs from what was seen of it before");
+  if (!row.recalled()) before = row;
 }
 
 // An own-device copy is a row of its sender's inbox.
@@ -198,6 +229,11 @@ void Model::pushed(int session, const ims::Message& message) {
   expect(message.to().empty() != message.group().empty(), "a push names not one of to and group");
   const bool to_group = !message.group().empty();
   const TimelineName timeline = timeline_of(session, message);
+  if (Row::of(message).recalled() && message.seq() != 0) {
+    expect(to_group || timeline.name == who.user, "a push of another user's recalled message");
+    see(timeline, message.seq(), Row::of(message));
+    return log(session, {Entry::Kind::kPush, session, timeline, message.seq()});
+  }
   const std::uint64_t token = token_of(message.payload());
   const std::string where = "push of message " + std::to_string(token) + " to " +
                             std::to_string(who.tenant) + "@" + who.user + ": ";
@@ -244,12 +280,15 @@ void Model::pushed(int session, const ContactEvent& event) {
 }
 
 void Model::synced(int session, const TimelineName& timeline, const SyncRequest& request,
-                   const SyncResult& result) {
+                   const SyncResult& result, std::size_t recalls_then) {
   const std::string where = "SYNC of " + timeline.text() + ": ";
   std::map<std::uint64_t, Row> rows;
   const auto add = [&](std::uint64_t seq, const Row& row) {
     expect(rows.emplace(seq, row).second, where + "a row twice");
     see(timeline, seq, row);
+    const auto recalled = recalled_.find({timeline, seq});
+    expect(recalled == recalled_.end() || recalled->second >= recalls_then || row.recalled(),
+           where + "row " + std::to_string(seq) + " has its text though it was recalled");
     if (timeline.group) synced_rows_.insert({timeline, this->session(session).user, seq});
   };
   std::uint64_t last = 0;

@@ -62,6 +62,7 @@ class Model {
     std::map<int, std::optional<ContactModel::Ticket>> tickets;
     std::uint64_t seq = 0;
     std::int64_t time_ms = 0;
+    std::uint64_t recalls_seq = 0;  // a RECALL of this row of the same timeline
   };
 
   // ---- what clients do ----
@@ -70,6 +71,8 @@ class Model {
   // Returns the message's token, which its payload begins with (token_bytes).
   std::uint64_t compose(int session, const TimelineName& to, bool offline, int type,
                         const std::string& client_id, std::size_t padding);
+  std::uint64_t compose_recall(int session, const TimelineName& to, std::uint64_t seq,
+                               const std::string& client_id);
   const Message& message(std::uint64_t token) const { return messages_.at(token); }
   void sent(int session, std::uint64_t token);
   void sent_group(int session, const TimelineName& group, int op);
@@ -85,8 +88,10 @@ class Model {
   void pushed(int session, const ims::Message& message);
   void pushed(int session, const GroupEvent& event);
   void pushed(int session, const ContactEvent& event);
+  // `recalls_then`: recalls_done() when it was asked.
   void synced(int session, const TimelineName& timeline, const SyncRequest& request,
-              const SyncResult& result);
+              const SyncResult& result, std::size_t recalls_then);
+  std::size_t recalls_done() const { return recalled_.size(); }
   void listed_members(const TimelineName& group, const GroupResult& result);
   void listed_groups(int tenant, const std::string& user, const GroupResult& result);
 
@@ -118,8 +123,12 @@ class Model {
 
   bool has_members(const TimelineName& group) const { return members_.contains(group); }
   void finish(const Truth& truth);
+  // The tokens of all messages so far: from kFirstToken on, so many.
+  static constexpr std::uint64_t kFirstToken = 1'000'000;
+  std::size_t composed() const { return messages_.size(); }
   std::size_t rows_seen() const { return seen_.size(); }
   std::size_t copies() const { return copies_; }  // that had to be there
+  std::size_t recalls() const { return recalls_; }  // rows that lost their text
 
  private:
   static constexpr std::size_t kFinalHeads = SIZE_MAX;
@@ -142,6 +151,7 @@ class Model {
     bool dismissed = false;
   };
   using User = std::pair<int, std::string>;
+  using RowPlace = std::pair<TimelineName, std::uint64_t>;
 
   TimelineName timeline_of(int session, const ims::Message& message) const;
   void see(const TimelineName& timeline, std::uint64_t seq, const Row& row);
@@ -152,6 +162,8 @@ class Model {
   void check_rows(const Truth& truth);
   void check_messages(const Truth& truth) const;
   void check_copies(const Truth& truth);
+  void check_recalls(const Truth& truth);
+  std::uint64_t token_at(const TimelineName& timeline, std::uint64_t seq, const Row& row) const;
   void replay_group(const TimelineName& name, const std::map<std::uint64_t, Row>& rows);
   void replay_event(Group& group, const std::string& where, std::uint64_t seq, const Row& row);
   void check_user(const User& user, const std::vector<Entry>& entries);
@@ -169,7 +181,11 @@ class Model {
   ContactModel contacts_;
   std::vector<Session> sessions_;
   std::map<std::uint64_t, Message> messages_;
-  std::map<std::pair<TimelineName, std::uint64_t>, Row> seen_;
+  std::map<RowPlace, Row> seen_;
+  std::set<RowPlace> seen_recalled_;
+  std::map<RowPlace, std::uint64_t> tokens_;                 // of answered messages
+  std::map<RowPlace, std::size_t> recalled_;                 // its RECALL was answered OK, the nth
+  std::map<RowPlace, std::set<std::uint64_t>> recalls_sent_;  // tokens of the RECALLs
   std::set<std::tuple<TimelineName, std::string, std::uint64_t>> synced_rows_;  // group, user, seq
   std::vector<std::tuple<TimelineName, std::uint64_t, std::string, int, std::int64_t>> events_ok_;
   std::set<std::pair<int, std::uint64_t>> relayed_;                   // session, token
@@ -179,6 +195,7 @@ class Model {
   std::map<User, std::vector<Entry>> logs_;
   std::map<User, std::set<std::string>> known_devices_;  // surely
   std::size_t copies_ = 0;
+  std::size_t recalls_ = 0;
   std::set<std::uint64_t> unsettled_;                    // messages sent since all was quiet
   std::vector<Heads> heads_;
   std::string epoch_;

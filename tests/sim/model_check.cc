@@ -1,5 +1,6 @@
 // The model's verdict, with the whole truth at hand (model.h).
 #include <algorithm>
+
 #include "tests/sim/model.h"
 
 namespace ims::sim {
@@ -9,6 +10,7 @@ void Model::finish(const Truth& truth) {
   check_rows(truth);
   check_messages(truth);
   check_copies(truth);
+  check_recalls(truth);
   contacts_.finish(truth);
   for (const auto& [name, rows] : truth) {
     if (name.group) replay_group(name, rows);
@@ -68,13 +70,17 @@ void Model::check_rows(const Truth& truth) {
     return row->second;
   };
   for (const auto& [place, row] : seen_) {
-    expect(find(place.first, place.second) == row,
+    const Row& now = find(place.first, place.second);
+    expect(now == row || (now.recalled() && row.without_text() == now),
            place.first.text() + " row " + std::to_string(place.second) + " is not what was seen");
+    expect(now.recalled() || !seen_recalled_.contains(place),
+           place.first.text() + " row " + std::to_string(place.second) + " has its text again");
   }
   for (const auto& [token, message] : messages_) {
     if (!message.stored) continue;
     const Row& row = find(message.to, message.seq);
-    expect(!row.event && token_of(row.payload) == token && row.time_ms == message.time_ms,
+    expect(!row.event && (row.recalled() || token_of(row.payload) == token) &&
+               row.time_ms == message.time_ms,
            "message " + std::to_string(token) + " was answered with another row's seq or time_ms");
   }
   for (const auto& [group, seq, user, op, time_ms] : events_ok_) {
@@ -90,7 +96,8 @@ void Model::check_messages(const Truth& truth) const {
     std::map<int, std::size_t> order;  // by sending session
     for (const auto& [seq, row] : rows) {
       if (row.event || row.peer_seq != 0) continue;
-      const std::uint64_t token = token_of(row.payload);
+      const std::uint64_t token = token_at(name, seq, row);
+      if (token == 0 && row.recalled()) continue;  // its text was never seen, nor answered
       const std::string where = name.text() + " row " + std::to_string(seq) + ", message " +
                                 std::to_string(token) + ": ";
       const auto it = messages_.find(token);
@@ -106,9 +113,9 @@ void Model::check_messages(const Truth& truth) const {
         sender_found |= sender.user == row.from && sender.device == row.device;
       }
       expect(sender_found, where + "`from` or `device` is not the sender's");
-      expect(row.payload == message.payload && row.kind == message.type &&
-                 row.client_id == message.client_id,
-             where + "altered");
+      const bool text_is_right =
+          row.recalled() || (row.payload == message.payload && row.kind == message.type);
+      expect(text_is_right && row.client_id == message.client_id, where + "altered");
       const int attempts = static_cast<int>(message.attempts.size());
       const bool all_refused = message.refused == attempts;
       expect(!all_refused || (message.unavailable > 0 && failed_write_may_return_),
@@ -137,7 +144,12 @@ void Model::check_copies(const Truth& truth) {
       const auto peer = truth.find({name.tenant, false, row.to});
       expect(peer != truth.end() && peer->second.contains(row.peer_seq),
              where + "the message is not there");
+      expect(!row.recalled(), where + "the sender's own copy was recalled");
       Row message = peer->second.at(row.peer_seq);
+      if (message.recalled()) {
+        message.kind = messages_.at(token).type;
+        message.payload = messages_.at(token).payload;
+      }
       message.peer_seq = row.peer_seq;
       message.time_ms = row.time_ms;
       expect(message == row, where + "it differs from the message");
@@ -169,13 +181,49 @@ void Model::check_copies(const Truth& truth) {
   }
 }
 
+// Each RECALL names an earlier message of its sender in its timeline, which lost its text to it;
+// no other did.
+void Model::check_recalls(const Truth& truth) {
+  for (const auto& [name, rows] : truth) {
+    std::set<std::uint64_t> named;
+    for (const auto& [seq, row] : rows) {
+      if (row.event || row.peer_seq != 0 || row.kind != ims::Message::RECALL || row.recalled())
+        continue;
+      const std::string where = name.text() + " row " + std::to_string(seq) + ", a RECALL: ";
+      const std::uint64_t target = messages_.at(token_of(row.payload)).recalls_seq;
+      const auto found = rows.find(target);
+      expect(found != rows.end() && target < seq, where + "of a row that is not there");
+      expect(found->second.from == row.from, where + "of a row of " + found->second.from);
+      expect(found->second.recalled(), where + "its row still has its text");
+      expect(named.insert(target).second, where + "its row was recalled twice");
+      ++recalls_;
+    }
+    for (const auto& [seq, row] : rows) {
+      expect(!row.recalled() || named.contains(seq),
+             name.text() + " row " + std::to_string(seq) + " lost its text to no RECALL");
+    }
+  }
+}
+
+// The message of a row; 0: it was recalled before anybody saw it or was told its seq.
+std::uint64_t Model::token_at(const TimelineName& timeline, std::uint64_t seq,
+                              const Row& row) const {
+  if (!row.recalled()) return token_of(row.payload);
+  const auto answered = tokens_.find({timeline, seq});
+  if (answered != tokens_.end()) return answered->second;
+  const auto seen = seen_.find({timeline, seq});
+  return seen == seen_.end() || seen->second.recalled() ? 0 : token_of(seen->second.payload);
+}
+
 // That session may have caused the row.
 bool Model::owned_by(const TimelineName& timeline, std::uint64_t seq, int number) const {
   const Row& row = truth_->at(timeline).at(seq);
   const Session& who = session(number);
   if (row.from != who.user) return false;
   if (row.event) return who.group_ops.contains({timeline, row.kind});
-  const std::vector<int>& attempts = messages_.at(token_of(row.payload)).attempts;
+  const std::uint64_t token = token_at(timeline, seq, row);
+  if (token == 0) return true;  // who knows
+  const std::vector<int>& attempts = messages_.at(token).attempts;
   return std::find(attempts.begin(), attempts.end(), number) != attempts.end();
 }
 

@@ -40,6 +40,15 @@ struct Row {
   std::uint64_t peer_seq = 0;  // of an own-device copy: the seq in the recipient's inbox
   friend bool operator==(const Row&, const Row&) = default;
 
+  // A message that was recalled: its text is gone, its seq stays.
+  bool recalled() const { return !event && kind == Message::RECALL && payload.empty(); }
+  Row without_text() const {
+    Row row = *this;
+    row.kind = Message::RECALL;
+    row.payload.clear();
+    return row;
+  }
+
   static Row of(const Message& message);
   static Row of(const GroupEvent& event);
   static Row of(const ContactEvent& event);  // the note is its name

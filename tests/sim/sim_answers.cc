@@ -64,7 +64,9 @@ void SimClient::on_response(std::uint64_t id, const Response& response) {
       is_one_of({0, 4, 5, 11, 12});
       SyncResult result;
       expect(result.ParseFromString(response.payload()), describe() + ": not a SyncResult");
-      if (response.code() == 0) model_.synced(session_, pending.timeline, pending.sync, result);
+      if (response.code() == 0) {
+        model_.synced(session_, pending.timeline, pending.sync, result, pending.recalls_then);
+      }
       break;
     }
     case Request::GROUP: {
@@ -93,6 +95,10 @@ void SimClient::on_response(std::uint64_t id, const Response& response) {
       on_contact_answer(pending, response);
       break;
     }
+    case Request::PRESENCE:
+      is_one_of({0, 11, 12});
+      if (response.code() == 0) on_presence_answer(pending, response);
+      break;
     default: fail(describe() + ": a Response to what?");
   }
 }
@@ -120,6 +126,19 @@ void SimClient::on_contact_answer(const Pending& pending, const Response& respon
   send_contact(next, true);
 }
 
+void SimClient::on_presence_answer(const Pending& pending, const Response& response) {
+  PresenceResult result;
+  expect(result.ParseFromString(response.payload()), describe() + ": not a PresenceResult");
+  const auto& asked = pending.presence.users();
+  for (const Presence& presence : result.presence()) {
+    expect(std::count(asked.begin(), asked.end(), presence.user()) > 0,
+           describe() + ": presence of " + presence.user() + ", who was not asked for");
+    if (pending.presence.watch() && watching_.contains(presence.user())) {
+      told_[presence.user()] = presence;
+    }
+  }
+}
+
 void SimClient::note(const TimelineName& timeline, std::uint64_t seq) {
   if (seq != 0) arrived_.push_back({taken_bytes_ - stream_.size(), timeline, seq});
 }
@@ -139,6 +158,15 @@ void SimClient::on_push(const Request& request) {
     expect(event.ParseFromString(request.payload()), describe() + ": not a ContactEvent");
     model_.pushed(session_, event);
     return note({options_.tenant, false, options_.user}, event.seq());
+  }
+  if (request.type() == Request::PRESENCE) {
+    PresenceResult result;
+    expect(result.ParseFromString(request.payload()), describe() + ": not a PresenceResult");
+    for (const Presence& presence : result.presence()) {
+      expect(watched_.contains(presence.user()), describe() + ": not watched: " + presence.user());
+      if (watching_.contains(presence.user())) told_[presence.user()] = presence;
+    }
+    return;
   }
   expect(request.type() == Request::GROUP, describe() + ": a push of another type");
   GroupEvent event;

@@ -78,6 +78,7 @@ void SimWorld::pause() {
   Model::Heads heads;
   for (const auto& [timeline, rows] : truth()) heads[timeline] = rows.rbegin()->first;
   const std::size_t now = model_->note_heads(std::move(heads));
+  if (prng_.chance(30)) check_presence();
   for (Client& client : clients_) {
     SimClient& one = *client.client;
     one.io().set_window(one.handle(), one.options().window_bytes);
@@ -102,6 +103,8 @@ void SimWorld::finale() {
     }
   }
   log_in_everybody();
+  check_presence();
+  check_presence_pushes();
   list_groups();
   list_contacts();
   everybody_leaves();
@@ -262,6 +265,7 @@ std::map<std::string, std::uint64_t> SimWorld::tally() const {
   std::map<std::string, std::uint64_t> all = tally_;
   all["rows seen"] = model_->rows_seen();
   all["copies due"] = model_->copies();
+  all["rows recalled"] = model_->recalls();
   all["contact events"] = model_->contacts().events();
   all["pairs not judged"] = model_->contacts().not_judged();
   return all;

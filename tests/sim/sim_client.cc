@@ -136,6 +136,7 @@ void SimClient::send_sync(const TimelineName& timeline, const SyncRequest& sync)
   Pending pending;
   pending.timeline = timeline;
   pending.sync = sync;
+  pending.recalls_then = model_.recalls_done();
   if (timeline.group) pending.sync.set_group(timeline.name);
   request(Request::SYNC, pending.sync.SerializeAsString(), false, pending);
 }
@@ -160,6 +161,21 @@ void SimClient::send_contact(const ContactRequest& contact, bool final_list) {
   }
   if (final_list) listing_ = true;
   request(Request::CONTACT, contact.SerializeAsString(), false, std::move(pending));
+}
+
+void SimClient::send_presence(const PresenceRequest& presence) {
+  Pending pending;
+  pending.presence = presence;
+  for (const std::string& user : presence.users()) {
+    if (presence.watch()) {
+      watched_.insert(user);
+      watching_.insert(user);
+    } else {
+      watching_.erase(user);
+      told_.erase(user);
+    }
+  }
+  request(Request::PRESENCE, presence.SerializeAsString(), false, pending);
 }
 
 void SimClient::send_heartbeat() {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -50,6 +51,7 @@ class SimClient {
   void send_group(const GroupRequest& request);
   // `final_list`: LIST when all is quiet, the first of its pages.
   void send_contact(const ContactRequest& contact, bool final_list = false);
+  void send_presence(const PresenceRequest& request);
   void send_heartbeat();
   void leave();       // Disconnect
   void half_close();
@@ -76,6 +78,9 @@ class SimClient {
   // The newest row that it read, by timeline; and what it acknowledged.
   const std::map<TimelineName, std::uint64_t>& newest() const { return newest_; }
   bool acked(const TimelineName& timeline) const;
+  // What it was told last of those it watches.
+  const std::map<std::string, Presence>& told() const { return told_; }
+  void forget_told() { told_.clear(); }
   // Whether an ACK without answer was heard is not known: say it again.
   void doubt_acks() {
     if (options_.without_ids) acked_.clear();
@@ -94,9 +99,11 @@ class SimClient {
     TimelineName timeline;
     std::uint64_t seq = 0;
     SyncRequest sync;
+    std::size_t recalls_then = 0;
     GroupRequest group;
     ContactRequest contact;
     bool final_list = false;
+    PresenceRequest presence;
   };
   static constexpr std::uint64_t kConnectId = 77;
 
@@ -107,6 +114,7 @@ class SimClient {
   void on_login_answer(std::uint64_t id, const ConAck& answer);
   void on_response(std::uint64_t id, const Response& response);
   void on_contact_answer(const Pending& pending, const Response& response);
+  void on_presence_answer(const Pending& pending, const Response& response);
   void on_push(const Request& request);
   void on_disconnect(const Disconnect& disconnect);
   void note(const TimelineName& timeline, std::uint64_t seq);
@@ -136,6 +144,9 @@ class SimClient {
   std::deque<Arrived> arrived_;   // taken, not read
   std::map<TimelineName, std::uint64_t> newest_;
   std::map<TimelineName, std::uint64_t> acked_;
+  std::map<std::string, Presence> told_;
+  std::set<std::string> watching_;
+  std::set<std::string> watched_;  // ever
   std::uint64_t inbox_seq_ = 0;
   int heartbeats_due_ = 0;
   int disconnect_ = -1;           // the code, once it came

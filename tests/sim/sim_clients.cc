@@ -78,6 +78,8 @@ void SimWorld::act(SimClient& client) {
   if (client.options().explicit_mode && prng_.chance(60)) acknowledge(client, false);
   if (client.pending() >= kPendingMax) return;
   if (prng_.chance(weather_.contact_percent)) return send_contact(client);
+  if (prng_.chance(weather_.recall_percent)) return send_recall(client);
+  if (prng_.chance(weather_.presence_percent)) return send_presence(client);
   const std::uint64_t roll = prng_.below(100);
   if (roll < 60) {
     // Bursts fill windows, queues and rings.
@@ -121,6 +123,27 @@ void SimWorld::send_repeat(SimClient& client) {
   client.send_message(token);
   if (open.size() > 20) open.pop_front();
   ++tally_["repeats"];
+}
+
+// Mostly of a stored message of its user, now and then of another's or of none.
+void SimWorld::send_recall(SimClient& client) {
+  const ClientOptions& who = client.options();
+  const std::string client_id =
+      prng_.chance(60) ? "c" + std::to_string(++client_ids_) : std::string();
+  TimelineName to{who.tenant, false, random_user()};
+  std::uint64_t seq = 1 + prng_.below(50);
+  for (int tries = 0; tries < 30 && model_->composed() > 0; ++tries) {
+    const Model::Message& message =
+        model_->message(Model::kFirstToken + prng_.below(model_->composed()));
+    const Model::Session& sender = model_->session(message.sender);
+    if (!message.stored || sender.tenant != who.tenant) continue;
+    if (sender.user != who.user && !prng_.chance(10)) continue;
+    to = message.to;
+    seq = message.seq;
+    break;
+  }
+  client.send_message(model_->compose_recall(client.session(), to, seq, client_id));
+  ++tally_["recalls sent"];
 }
 
 void SimWorld::send_group_request(SimClient& client) {
@@ -170,6 +193,11 @@ void SimWorld::send_contact(SimClient& client) {
     request.set_user(random_user());
     if (request.user() == client.options().user) return;
     request.set_note("note" + std::to_string(++notes_));
+    // It may end watches without a word, now or later.
+    if (request.op() == Op::REMOVE || request.op() == Op::BLOCK) {
+      parted_.insert({client.options().tenant, client.options().user, request.user()});
+      parted_.insert({client.options().tenant, request.user(), client.options().user});
+    }
   }
   client.send_contact(request);
   ++tally_["contact requests"];

@@ -42,6 +42,7 @@ void SimWorld::draw() {
   config_.send_memory_bytes = one_of({64u, 256u, 4096u, 4096u}) * 1024;
   config_.state_cache_bytes = one_of({1u, 4096u, 1u << 20, 1u << 20});
   config_.max_known_devices = 32;
+  config_.recall_window_ms = 7 * 86'400'000;  // clocks leap here; the window itself: device_test.py
   config_.stall_timeout_ms = 30'000;
   users_ = 2 + prng_.below(3);
 
@@ -62,6 +63,8 @@ void SimWorld::draw() {
   weather.burst_percent = one_of({5u, 10u, 50u});
   weather.group_percent = one_of({30u, 40u, 90u});
   weather.contact_percent = one_of({0u, 10u, 40u});
+  weather.recall_percent = one_of({0u, 5u, 20u});
+  weather.presence_percent = one_of({0u, 5u, 20u});
   weather.payload_bytes_max = one_of({16u, 300u, 1200u});
   weather.window_bytes_min = one_of<std::size_t>({300, 5000, 256 * 1024, 256 * 1024});
   weather.network.cut_percent = one_of({0u, 30u, 100u});

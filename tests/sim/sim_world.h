@@ -33,6 +33,7 @@ namespace ims::sim {
 inline constexpr int kSettleRounds = 6000;
 inline constexpr int kCalmRounds = 12;  // longer than the timers by which something waits
 inline constexpr std::int64_t kSettleStepMs = 20;
+inline constexpr int kPresenceRounds = 130;  // who went is told of after 2 s
 inline constexpr int kFullStoreRounds = 75;  // a store that was full tries again each second
 
 // What may go wrong, in percent per chance unless said otherwise.
@@ -53,6 +54,8 @@ struct Weather {
   unsigned burst_percent = 10;      // of message sendings
   unsigned group_percent = 40;      // of messages go to a group
   unsigned contact_percent = 0;     // of what clients do
+  unsigned recall_percent = 0;      // of what is left
+  unsigned presence_percent = 0;    // of what is left then
   unsigned payload_bytes_max = 64;
   std::size_t window_bytes_min = 256 * 1024;
   test::SimFaults network;
@@ -99,6 +102,13 @@ class SimWorld {
   void everybody_leaves();
   Truth truth();
 
+  // sim_presence.cc
+  void send_presence(SimClient& client);
+  std::vector<std::string> devices_online(int tenant, const std::string& user) const;
+  void check_presence();
+  void check_presence_pushes();
+  void check_told(const SimClient& client, const char* when) const;
+
   // sim_clients.cc: what clients do
   SimClient* connect(const Device& device, bool send_only);
   void client_actions();
@@ -106,6 +116,7 @@ class SimWorld {
   void act(SimClient& client);
   void send_message(SimClient& client);
   void send_repeat(SimClient& client);
+  void send_recall(SimClient& client);
   void send_group_request(SimClient& client);
   void send_contact(SimClient& client);
   void send_sync(SimClient& client);
@@ -149,6 +160,7 @@ class SimWorld {
   std::unique_ptr<SimServer> server_;
   std::vector<Client> clients_;
   std::set<Device> devices_;  // that ever logged in
+  std::set<std::tuple<int, std::string, std::string>> parted_;  // who may have been friends once
   std::map<std::pair<int, std::string>, std::deque<std::uint64_t>> repeats_;
   std::size_t stalled_thread_ = SIZE_MAX;
   int stalled_until_ = 0;
