@@ -17,7 +17,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 QUICK = ("client", "crash_load", "bare_edition", "login", "protocol", "chat", "group", "contact",
-         "presence", "device", "terminal", "faults")
+         "presence", "device", "terminal", "faults", "differential")
 LONG = ("device_race", "presence_cost", "backlog", "connections", "slow_reader", "big_group", "disk",
         "kill", "power")
 
@@ -26,7 +26,7 @@ LONG = ("device_race", "presence_cost", "backlog", "connections", "slow_reader",
 SMOKE = ("bare_edition:Bare", "protocol:test_length_varint", "protocol:test_first_frame_limit",
          "protocol:test_frame_limit", "protocol:Segments", "protocol:Closing",
          "chat:Relayed", "chat:Stored", "chat:Cursors", "chat:test_repeat", "chat:test_in_flight",
-         "chat:ShortConnection", "group:Timeline", "contact", "device",
+         "chat:ShortConnection", "group:Timeline", "contact:Races", "device:Recall",
          "connections:FewDescriptors", "faults:Drain")
 
 SKIPPED = 77
