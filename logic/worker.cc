@@ -156,7 +156,7 @@ bool Worker::turn(Now now) {
     if (ports_.deliveries[g]->publish()) published_.gateways |= std::uint64_t{1} << g;
   }
   relay_pins_.end_turn();
-  blocked_ = blocked_ || relay_pins_.keeps_much();
+  blocked_ = blocked_ || relay_pins_.keeps_much() || (!pump_queue_.empty() && !may_pump());
   for (std::size_t w = 0; w < ports_.handoffs_out.size(); ++w) {
     if (ports_.handoffs_out[w] != nullptr && ports_.handoffs_out[w]->publish()) {
       published_.workers |= std::uint64_t{1} << w;

@@ -97,6 +97,8 @@ std::uint64_t Model::compose_recall(int session, const TimelineName& to, std::ui
   recall.set_seq(seq);
   messages_[token].payload += recall.SerializeAsString();
   messages_[token].recalls_seq = seq;
+  const auto known = tokens_.find({to, seq});
+  if (known != tokens_.end()) messages_[token].recalls_token = known->second;
   recalls_sent_[{to, seq}].insert(token);
   return token;
 }
@@ -152,9 +154,8 @@ void Model::answered(int session, std::uint64_t token, const Response& response)
     ++message.refused;
     if (response.code() == 12) ++message.unavailable;
     const RowPlace recalled{message.to, message.recalls_seq};
-    const auto known = tokens_.find(recalled);
-    if (response.code() == 5 && message.recalls_seq != 0 && known != tokens_.end()) {
-      const Message& origin = messages_.at(known->second);
+    if (response.code() == 5 && message.recalls_token != 0) {
+      const Message& origin = messages_.at(message.recalls_token);
       const bool may_be = this->session(origin.sender).user != this->session(session).user ||
                           origin.type == ims::Message::RECALL || message.to.group ||
                           recalls_sent_.at(recalled).size() > 1 || message.attempts.size() > 1;

@@ -63,6 +63,7 @@ class Model {
     std::uint64_t seq = 0;
     std::int64_t time_ms = 0;
     std::uint64_t recalls_seq = 0;  // a RECALL of this row of the same timeline
+    std::uint64_t recalls_token = 0;  // which was known for this message when it was composed
   };
 
   // ---- what clients do ----
