@@ -32,11 +32,15 @@ void Server::Parts::open_store() {
   options.accept_loss = config.accept_loss;
   options.clock = clock.get();
   store = std::make_unique<logic::RocksStore>(data.store().string(), options);
+  identity = logic::open_identity(*store, store->lost_commits() > 0);
+  epoch.assign(reinterpret_cast<const char*>(identity.epoch.data()), identity.epoch.size());
+  if (logic::open_run_ends(*store, identity.boot, run_ends_ms) != logic::StoreStatus::kOk) {
+    throw std::runtime_error("the ends of earlier runs cannot be noted in " +
+                             data.store().string());
+  }
   if (clock->open(*store, read_clock().wall_ms) != logic::StoreStatus::kOk) {
     throw std::runtime_error("the store's clock cannot be written in " + data.store().string());
   }
-  identity = logic::open_identity(*store, store->lost_commits() > 0);
-  epoch.assign(reinterpret_cast<const char*>(identity.epoch.data()), identity.epoch.size());
 
   const std::size_t threads = config.gateways + config.workers + 3;
   try {
@@ -113,7 +117,8 @@ void Server::Parts::make_workers() {
     ports.clock = clock.get();
     ports.counters = &*thread.counters;
     thread.core = std::make_unique<logic::Worker>(
-        config, logic::WorkerIdentity{identity.seed, identity.boot, epoch}, std::move(ports));
+        config, logic::WorkerIdentity{identity.seed, identity.boot, epoch, run_ends_ms},
+        std::move(ports));
     if (thread.core->start() != logic::StoreStatus::kOk) {
       throw std::runtime_error("the store in " + data.store().string() + " cannot be read");
     }

@@ -20,6 +20,7 @@
 #include "logic/committer.h"
 #include "logic/reader.h"
 #include "logic/retention_clock.h"
+#include "logic/run_ends.h"
 #include "logic/store_identity.h"
 #include "logic/store_rocks.h"
 #include "logic/worker.h"
@@ -90,6 +91,7 @@ struct Server::Parts {
   std::unique_ptr<logic::RetentionClock> clock;
   std::unique_ptr<logic::RocksStore> store;
   logic::StoreIdentity identity;
+  std::vector<std::int64_t> run_ends_ms;
   std::string epoch;
 
   std::vector<std::unique_ptr<ByteRing>> rings;

@@ -96,7 +96,7 @@ void Worker::submit_batch() {
       const User& user = static_cast<const User&>(*owner);
       batch.batch.put(Table::kMeta, user_key(user.partition(), user.tenant, user.name),
                       encode_user({user.id, user.inbox.pending, user.last_seen_ms, user.removed,
-                                   user.contact_count, user.blocked_count}));
+                                   user.contact_count, user.blocked_count, user.online_boot}));
     } else {
       const Group& group = static_cast<const Group&>(*owner);
       batch.batch.put(Table::kMeta, group_key(group.partition(), group.tenant, group.name),

@@ -71,6 +71,7 @@ struct User : Entity {
   UserId id;
   Timeline inbox;
   std::int64_t last_seen_ms = 0;
+  std::uint32_t online_boot = 0;  // stored: has a session in this run
   bool removed = false;            // by an operator: as if it did not exist
   std::vector<Session*> sessions;  // send_only ones too
   bool login_busy = false;         // True exactly while the rows of one login are being read

@@ -206,6 +206,11 @@ void Worker::adopt(Entity& entity, const Load& load) {
     const auto row = decode_user(load.entity_value);
     user.id = row->id;
     user.last_seen_ms = row->last_seen_ms;
+    user.online_boot = 0;  // whoever is online is in memory
+    if (row->online_boot != 0 && row->online_boot < identity_.run_ends_ms.size()) {
+      user.last_seen_ms =
+          std::max(user.last_seen_ms, identity_.run_ends_ms[row->online_boot]);
+    }
     user.removed = row->removed;
     user.contact_count = row->contacts;
     user.blocked_count = row->blocked;

@@ -116,6 +116,10 @@ void Worker::finish_login(Load* load) {
       user.mine = std::make_unique<std::vector<Mine>>(std::move(load->mine));
     }
     create_user(user);
+    if (!connect.send_only) {  // in the same batch: nothing may be lost of its first session
+      user.last_seen_ms = now_.wall_ms;
+      user.online_boot = identity_.boot;
+    }
   }
 
   auto owned = std::make_unique<Session>();

@@ -98,6 +98,10 @@ void Worker::end_session(Session& session) {
     }
     flush_cursors(session);
     user.last_seen_ms = now_.wall_ms;
+    const bool is_last = std::none_of(
+        user.sessions.begin(), user.sessions.end(),
+        [&](const Session* other) { return other != &session && !other->send_only; });
+    if (is_last) user.online_boot = 0;
     touch_head(user);
   } else {
     --user.send_only_count;
@@ -182,8 +186,9 @@ std::uint64_t Worker::device_cursor(const Session& session, std::uint64_t timeli
 void Worker::flush_cursors(Session& session) {
   session.in_dirty_list = false;
   if (session.seen_due && ports_.store->has_space()) {
-    // Its end may be a crash's: then this is what is known.
+    // Its end may be a crash's: then this is what is known, and when the run ended.
     session.seen_due = false;
+    session.user->online_boot = identity_.boot;
     session.user->last_seen_ms = std::max(session.user->last_seen_ms, now_.wall_ms);
     touch_head(*session.user);
   }

@@ -20,7 +20,7 @@ namespace ims::logic {
 class RetentionClock {
  public:
   static constexpr std::int64_t kJumpMsMax = 86'400'000;
-  static constexpr std::int64_t kStoreEveryMs = 60'000;
+  static constexpr std::int64_t kStoreEveryMs = 10'000;
 
   explicit RetentionClock(bool accept_jump) noexcept : accept_jump_(accept_jump) {}
   RetentionClock(const RetentionClock&) = delete;

@@ -11,14 +11,21 @@ namespace ims::logic {
 namespace {
 
 constexpr char kVersion = 1;
+constexpr char kUserVersion = 2;    // 1: no contacts
+constexpr char kOutboxVersion = 2;  // 1: memberships alone
 
 // Reads numbers and strings off the front of a value; any shortage makes it fail for good.
 class ValueReader {
  public:
-  explicit ValueReader(std::string_view value) : left_(value) {
-    if (number<std::uint8_t>() != static_cast<std::uint8_t>(kVersion)) ok_ = false;
+  explicit ValueReader(std::string_view value, std::uint8_t newest = kVersion) : left_(value) {
+    version_ = number<std::uint8_t>();
+    if (version_ < kVersion || version_ > newest) ok_ = false;
   }
-  ValueReader(std::string_view value, std::size_t at) : left_(value.substr(at)) {}
+  static ValueReader behind(std::string_view value, std::size_t header_bytes) {
+    ValueReader reader;
+    reader.left_ = value.substr(header_bytes);
+    return reader;
+  }
 
   template <typename T>
   T number() {
@@ -46,10 +53,14 @@ class ValueReader {
     if ((value & ~known) != 0) ok_ = false;
     return value;
   }
+  std::uint8_t version() const { return version_; }
   bool ok() const { return ok_ && left_.empty(); }
 
  private:
+  ValueReader() = default;
+
   std::string_view left_;
+  std::uint8_t version_ = 0;
   bool ok_ = true;
 };
 
@@ -139,25 +150,29 @@ std::optional<std::string_view> decode_push(std::string_view body) {
 // ---- users and groups ---------------------------------------------------------------------------
 
 std::string encode_user(const UserRow& row) {
-  std::string out(1, kVersion);
+  std::string out(1, kUserVersion);
   append_number(out, row.id.value);
   append_timeline(out, row.inbox);
   append_number(out, row.last_seen_ms);
   append_number(out, static_cast<std::uint8_t>(row.removed));
   append_number(out, row.contacts);
   append_number(out, row.blocked);
+  append_number(out, row.online_boot);
   return out;
 }
 
 std::optional<UserRow> decode_user(std::string_view value) {
-  ValueReader reader(value);
+  ValueReader reader(value, kUserVersion);
   UserRow row;
   row.id.value = reader.number<std::uint64_t>();
   row.inbox = read_timeline(reader);
   row.last_seen_ms = reader.number<std::int64_t>();
   row.removed = reader.flags(1) != 0;
-  row.contacts = reader.number<std::uint32_t>();
-  row.blocked = reader.number<std::uint32_t>();
+  if (reader.version() > 1) {
+    row.contacts = reader.number<std::uint32_t>();
+    row.blocked = reader.number<std::uint32_t>();
+    row.online_boot = reader.number<std::uint32_t>();
+  }
   if (!reader.ok()) return std::nullopt;
   return row;
 }
@@ -230,7 +245,7 @@ std::string encode_cursor(const CursorRow& row) {
 }
 
 std::optional<CursorRow> decode_cursor(std::string_view value) {
-  ValueReader reader(value, 0);
+  ValueReader reader = ValueReader::behind(value, 0);
   CursorRow row;
   row.last_used_ms = reader.number<std::int64_t>();
   row.seq = reader.number<std::uint64_t>();
@@ -248,7 +263,7 @@ std::string encode_dedupe(const DedupeRow& row) {
 }
 
 std::optional<DedupeRow> decode_dedupe(std::string_view value) {
-  ValueReader reader(value, 0);
+  ValueReader reader = ValueReader::behind(value, 0);
   DedupeRow row;
   row.time_ms = reader.number<std::int64_t>();
   row.seq = reader.number<std::uint64_t>();
@@ -312,7 +327,7 @@ std::optional<ContactRow> decode_contact(std::string_view value) {
 // ---- outbox -------------------------------------------------------------------------------------
 
 std::string encode_outbox(const OutboxRow& row) {
-  std::string out(1, kVersion);
+  std::string out(1, kOutboxVersion);
   append_number(out, static_cast<std::uint8_t>(row.kind));
   append_number(out, row.tenant.value);
   append_text(out, row.user_name);
@@ -332,9 +347,9 @@ std::string encode_outbox(const OutboxRow& row) {
 }
 
 std::optional<OutboxRow> decode_outbox(std::string_view value) {
-  ValueReader reader(value);
+  ValueReader reader(value, kOutboxVersion);
   OutboxRow row;
-  const auto kind = reader.number<std::uint8_t>();
+  const std::uint8_t kind = reader.version() > 1 ? reader.number<std::uint8_t>() : 0;  // 0: kMine
   bool valid = kind <= static_cast<std::uint8_t>(OutboxRow::Kind::kContact);
   row.kind = static_cast<OutboxRow::Kind>(kind);
   row.tenant.value = reader.number<std::uint32_t>();

@@ -59,6 +59,7 @@ struct UserRow {
   bool removed = false;  // by an operator: does not exist until a valid token logs it in again
   std::uint32_t contacts = 0;  // contact rows that LIST shows
   std::uint32_t blocked = 0;   // of them, with `blocked`
+  std::uint32_t online_boot = 0;  // had a session in that run of the server; 0: none since
 };
 std::string encode_user(const UserRow& row);
 std::optional<UserRow> decode_user(std::string_view value);

@@ -31,7 +31,8 @@ StoreCopy::StoreCopy(const std::string& directory, const StoreOptions& options)
   std::string format;
   if (get(Table::kMeta, kSysFormat, &format, ReadTier::kMayBlock) != StoreStatus::kOk ||
       format.size() != sizeof kStoreFormat ||
-      read_big_endian<std::uint32_t>(format) != kStoreFormat) {
+      read_big_endian<std::uint32_t>(format) < kStoreFormatMin ||
+      read_big_endian<std::uint32_t>(format) > kStoreFormat) {
     close();
     throw StoreError("store: the copy " + directory + " is not of format " +
                      std::to_string(kStoreFormat));

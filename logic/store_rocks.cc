@@ -111,6 +111,7 @@ void RocksStore::check_format(const std::string& directory) {
       if (value.size() != sizeof kStoreFormat) break;
       const auto format = read_big_endian<std::uint32_t>(value);
       if (format == kStoreFormat) return;
+      if (format >= kStoreFormatMin && format < kStoreFormat) return write_format();
       throw StoreError("store: " + directory + " has format " + std::to_string(format) +
                        ", this imsd reads and writes format " + std::to_string(kStoreFormat) +
                        (format > kStoreFormat ? "; start the newer imsd that wrote it" : ""));
@@ -121,19 +122,23 @@ void RocksStore::check_format(const std::string& directory) {
       rows->SeekToFirst();
       if (rows->Valid() || !rows->status().ok()) break;
       if (floor_.read() > 0) return;  // emptied, not new: check_commits() says so
-      StoreBatch batch;
-      append_big_endian(value, kStoreFormat);
-      batch.put(Table::kMeta, kSysFormat, value);
-      const StoreBatch* const batches[] = {&batch};
-      if (write(batches, 1, true) == StoreStatus::kOk) return;
-      throw StoreError("store: cannot write to " + directory +
-                       "; see the log for the disk's error");
+      return write_format();
     }
     default:
       throw StoreError("store: cannot read from " + directory +
                        "; see the log for the disk's error");
   }
   throw StoreError("store: " + directory + " holds a database that is not imsd's");
+}
+
+void RocksStore::write_format() {
+  std::string value;
+  append_big_endian(value, kStoreFormat);
+  StoreBatch batch;
+  batch.put(Table::kMeta, kSysFormat, value);
+  const StoreBatch* const batches[] = {&batch};
+  if (write(batches, 1, true) == StoreStatus::kOk) return;
+  throw StoreError("store: cannot write to its directory; see the log for the disk's error");
 }
 
 void RocksStore::check_commits(const StoreOptions& options, const std::string& directory) {

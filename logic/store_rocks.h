@@ -69,6 +69,7 @@ class RocksStore final : public Store {
  private:
   void open_database(const std::string& directory);
   void check_format(const std::string& directory);
+  void write_format();
   void check_commits(const StoreOptions& options, const std::string& directory);
   void keep_ballast();
   void fill_sealed();

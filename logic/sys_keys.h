@@ -5,6 +5,8 @@
 //   sidentity  epoch 16 | seed u64 | boots u32          StoreIdentity
 //   scommits   u64                      writes so far, in every write (RocksStore)
 //   sclock     i64                      ms, the retention clock
+//   sended B   i64                      ms, when run B of the server ended: the retention clock as
+//                                       the next start found it (run_ends.h); B u32
 #pragma once
 
 #include <cstddef>
@@ -16,12 +18,15 @@
 
 namespace ims::logic {
 
-inline constexpr std::uint32_t kStoreFormat = 1;
+// 2: contacts; rows of format 1 are read as they are, and the number is raised at the first start.
+inline constexpr std::uint32_t kStoreFormat = 2;
+inline constexpr std::uint32_t kStoreFormatMin = 1;
 
 inline constexpr std::string_view kSysFormat = "sformat";
 inline constexpr std::string_view kSysIdentity = "sidentity";
 inline constexpr std::string_view kSysCommits = "scommits";
 inline constexpr std::string_view kSysClock = "sclock";
+inline constexpr std::string_view kSysEnded = "sended";
 
 // In every table, behind every other key; means nothing (RocksStore::fill_sealed).
 inline constexpr std::string_view kLastKey =

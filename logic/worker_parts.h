@@ -42,6 +42,7 @@ struct WorkerIdentity {
   std::uint64_t hash_seed = 0;
   std::uint32_t boot = 0;
   std::string epoch;
+  std::vector<std::int64_t> run_ends_ms;  // by boot; 0: not known (run_ends.h)
 };
 
 // A row in the open batch: its push is still to be written to `body`.

@@ -17,7 +17,10 @@ namespace {
 
 template <typename Row, typename Encode>
 void check(const std::optional<Row>& row, std::string_view value, Encode encode) {
-  if (row) IMS_ASSERT(encode(*row) == value);
+  if (!row) return;
+  const std::string again = encode(*row);
+  // Rows of an older version are written again as rows of this one.
+  IMS_ASSERT(again == value || again[0] > value[0]);
 }
 
 }  // namespace

@@ -318,16 +318,16 @@ class Format(case.Case):
         server.add_app()
         server.start()
         self.expect("exit code", 0, server.stop())
-        self.set_format(server, 2)
+        self.set_format(server, 3)
         with self.assertRaises(server_module.StartFailed) as caught:
             server._start_once(())
         self.expect("imsd's exit code", 1, caught.exception.returncode)
-        refusal = "has format 2, this imsd reads and writes format 1"
+        refusal = "has format 3, this imsd reads and writes format 2"
         self.assertIn(refusal, str(caught.exception))
         done = server.ctl("app", "list", check=False)
         self.expect("imsctl's exit code", 1, done.returncode)
         self.assertIn(refusal, done.stderr)
-        self.set_format(server, 1)
+        self.set_format(server, 1)  # the one before: read as it is
         server.start()
         self.assertIn(APPKEY, server.ctl("app", "list").stdout)
 

@@ -581,6 +581,19 @@ class Restart(PresenceCase):
             self.assertLessEqual(seen, ended + 50)
             friend = self.login(friend.user, "phone")
 
+    def test_last_seen_of_a_long_session_that_a_crash_ended(self):
+        # The server notes every 10 s that it lives.
+        me, friend = self.friends("phone")
+        begun = self.now_ms()
+        time.sleep(13)
+        self.server.kill()
+        ended = self.now_ms()
+        self.server.start()
+        me = self.login(me.user, "mine")
+        self.expect("offline", {friend.user: (False, [])}, self.ask(me, [friend]))
+        self.assertLess(begun + 2000, self.last_seen[friend.user], "its begin, not its end")
+        self.assertLessEqual(self.last_seen[friend.user], ended + 50)
+
     def test_last_seen_survives(self):
         me, friend, online = self.friends("phone", "pad")
         friend.leave()

@@ -121,6 +121,19 @@ TEST_CASE("rows: every other value comes back as it was written, and no cut of i
   const OutboxRow outbox{TenantId{1}, "user", "group", mine};
   CHECK(decode_outbox(check_value(outbox, encode_outbox, decode_outbox))->user_name == "user");
 
+  // As the format before wrote them: users without contacts, memberships alone in the outbox.
+  std::string old_user = user_value.substr(0, user_value.size() - 12);
+  old_user[0] = 1;
+  REQUIRE(decode_user(old_user).has_value());
+  CHECK(decode_user(old_user)->last_seen_ms == 12);
+  CHECK(decode_user(old_user)->contacts == 0);
+  std::string old_outbox = encode_outbox(outbox);
+  old_outbox[0] = 1;
+  old_outbox.erase(1, 1);
+  REQUIRE(decode_outbox(old_outbox).has_value());
+  CHECK(decode_outbox(old_outbox)->group_name == "group");
+  CHECK(decode_outbox(old_outbox)->mine.end_seq == 2);
+
   const ContactRow contact{.state = ContactState::kFriend, .blocked = true, .note = "n"};
   CHECK(decode_contact(check_value(contact, encode_contact, decode_contact))->blocked);
   OutboxRow effect;
@@ -159,8 +172,8 @@ TEST_CASE("rows: another version and flags that nobody writes are refused") {
   const Row rows[] = {
       {"contact: state", contact_value, contact, 1, 4},
       {"contact: flags", contact_value, contact, 2, 4},
-      {"user: version", user_value, user, 0, 2},
-      {"user: removed", user_value, user, user_value.size() - 9, 2},
+      {"user: version", user_value, user, 0, 3},
+      {"user: removed", user_value, user, user_value.size() - 13, 2},
       {"group: version", group_value, group, 0, 0},
       {"group: flags", group_value, group, group_value.size() - 3, 4},
       {"member: version", member_value, member, 0, 2},

@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "logic/retention_clock.h"
+#include "logic/run_ends.h"
 #include "logic/store_identity.h"
 #include "logic/store_memory.h"
 #include "logic/store_rocks.h"
@@ -68,8 +70,37 @@ TEST_CASE("open: a file in the way, a store in use, a newer format: clear errors
     REQUIRE(put(store, Table::kMeta, kSysFormat, newer) == StoreStatus::kOk);
   }
   CHECK_THROWS_WITH_AS(RocksStore(path, tiny_store_options()),
-                       doctest::Contains("has format 2, this imsd reads and writes format 1"),
+                       doctest::Contains("has format 3, this imsd reads and writes format 2"),
                        StoreError);
+}
+
+TEST_CASE("open: a store of the format before is read, and of this one from then on") {
+  const TempDir directory;
+  const std::string path = directory.path() + "/store";
+  std::string number;
+  {
+    RocksStore store(path, tiny_store_options());
+    append_big_endian(number, kStoreFormatMin);
+    REQUIRE(put(store, Table::kMeta, kSysFormat, number) == StoreStatus::kOk);
+  }
+  RocksStore store(path, tiny_store_options());
+  std::string now;
+  REQUIRE(store.get(Table::kMeta, kSysFormat, &now, ReadTier::kMayBlock) == StoreStatus::kOk);
+  CHECK(read_big_endian<std::uint32_t>(now) == kStoreFormat);
+}
+
+TEST_CASE("open: the ends of earlier runs are noted when the next one starts") {
+  MemoryStore store;
+  std::vector<std::int64_t> ends_ms;
+  std::uint32_t boot = 0;
+  for (const std::int64_t last_ms : {1000, 2000, 3000}) {
+    REQUIRE(open_run_ends(store, ++boot, ends_ms) == StoreStatus::kOk);
+    RetentionClock clock(true);
+    REQUIRE(clock.open(store, last_ms) == StoreStatus::kOk);
+  }
+  CHECK(ends_ms == std::vector<std::int64_t>{0, 1000, 2000});
+  REQUIRE(open_run_ends(store, ++boot, ends_ms) == StoreStatus::kOk);
+  CHECK(ends_ms == std::vector<std::int64_t>{0, 1000, 2000, 3000});
 }
 
 TEST_CASE("open: a directory without permission names it and says what is needed") {

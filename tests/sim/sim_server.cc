@@ -1,6 +1,8 @@
 // Wiring and turns (sim_server.h).
 #include "tests/sim/sim_server.h"
 
+#include "logic/run_ends.h"
+
 #include <algorithm>
 #include <limits>
 
@@ -29,8 +31,11 @@ SimServer::SimServer(const Config& config, testing::SimStore& store, const Rings
                      const test::SimFaults& faults, std::uint64_t seed, Now now,
                      std::function<void(std::size_t)> after_wait)
     : config_(config), after_wait_(std::move(after_wait)), clock_(true) {
-  expect(clock_.open(store, now.wall_ms) == logic::StoreStatus::kOk, "the clock cannot be opened");
   const logic::StoreIdentity identity = logic::open_identity(store);
+  std::vector<std::int64_t> run_ends;
+  expect(logic::open_run_ends(store, identity.boot, run_ends) == logic::StoreStatus::kOk,
+         "the ends of earlier runs cannot be read");
+  expect(clock_.open(store, now.wall_ms) == logic::StoreStatus::kOk, "the clock cannot be opened");
   const std::string epoch(reinterpret_cast<const char*>(identity.epoch.data()),
                           identity.epoch.size());
   gateways_.resize(config.gateways);
@@ -74,7 +79,8 @@ SimServer::SimServer(const Config& config, testing::SimStore& store, const Rings
       if (ring != nullptr) parts.handoffs.push_back(ring);
     }
     parts.core = std::make_unique<logic::Worker>(
-        config, logic::WorkerIdentity{identity.seed, identity.boot, epoch}, std::move(ports[w]));
+        config, logic::WorkerIdentity{identity.seed, identity.boot, epoch, run_ends},
+        std::move(ports[w]));
     expect(parts.core->start() == logic::StoreStatus::kOk, "a worker cannot start");
   }
   committer_ = std::make_unique<logic::Committer>(store, commit_ports, config.durability,

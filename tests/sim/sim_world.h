@@ -107,7 +107,7 @@ class SimWorld {
   std::vector<std::string> devices_online(int tenant, const std::string& user) const;
   void check_presence();
   void check_presence_pushes();
-  void check_told(const SimClient& client, const char* when) const;
+  void check_told(const SimClient& client, std::string_view when) const;
 
   // sim_clients.cc: what clients do
   SimClient* connect(const Device& device, bool send_only);
