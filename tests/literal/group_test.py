@@ -7,6 +7,7 @@ import codes
 from codes import (ADMIN, ALREADY_EXISTS, BAD_REQUEST, CREATE, DISMISS, FORBIDDEN, INFO, INVITE,
                    JOIN, KICK, LEAVE, LIST_MINE, MEMBER, MEMBERS, MUTE, NOT_FOUND, OK, OWNER,
                    QUEUE_FULL, RENAME, SET_ROLE, UNMUTE)
+from server import APPKEY, ORG
 
 shared_server = case.use_server()
 small_limits = case.use_server(max_group_members=4, max_groups_per_user=3, max_timeline_rows=20,
@@ -320,6 +321,33 @@ class Changes(GroupCase):
                 self.ask(owner, op, group, users=many[:500], expect=NOT_FOUND)
         self.ask(owner, CREATE, case.fresh("club"), users=many, expect=BAD_REQUEST)
         self.ask(owner, CREATE, case.fresh("club"), users=many[:500])
+
+    def test_ten_thousand_users(self):
+        owner, member = self.login(case.fresh("own")), self.login(case.fresh("mem"))
+        group = self.create(owner, member)
+        head = self.head(owner, group)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+        many = [a + b + c for a in digits for b in digits for c in digits][:9_999] + [member.user]
+        for op in (INVITE, KICK, MUTE, UNMUTE, SET_ROLE):
+            with self.subTest(op=codes.OP_NAMES[op]):
+                self.ask(owner, op, group, users=many, expect=BAD_REQUEST)
+        self.ask(owner, CREATE, case.fresh("club"), users=many, expect=BAD_REQUEST)
+        self.expect("nothing happened", head, self.head(owner, group))
+
+    def test_a_removed_user(self):
+        owner, gone = self.login(case.fresh("own")), self.login(case.fresh("gone"))
+        group = self.create(owner, gone)
+        self.server.ctl("user", "remove", ORG, APPKEY, gone.user)
+        self.expect_disconnect("removed", codes.KICKED, gone)
+        alone = self.ask(owner, CREATE, case.fresh("club"), users=[gone.user])
+        self.expect("left out", 1, alone.member_count)
+        other = self.create(owner, "nobody")
+        self.ask(owner, INVITE, other, users=[gone.user], expect=NOT_FOUND)
+        self.expect_code("message", NOT_FOUND, owner.send_text("x", True, to=gone.user))
+        self.expect_code("contact", NOT_FOUND, owner.contact(codes.ADD, gone.user)[0])
+        back = self.login(gone.user)
+        self.expect("a member still", 2, self.ask(back, INFO, group).member_count)
+        self.ask(owner, INVITE, other, users=[gone.user])
 
     def test_unknown_group(self):
         client = self.login(case.fresh("ann"))
