@@ -39,7 +39,9 @@ void Presence::on_ask(const PresenceRecord& record) {
         &worker_.user_entry(record.tenant, worker_.user_hash(record.tenant, name), name));
   }
   if (!worker_.ensure_all_loaded(users, false, bytes)) return;
-  std::erase_if(users, [](const User* user) { return user->state != Entity::State::kReady; });
+  std::erase_if(users, [](const User* user) {  // a friend that an operator removed is offline
+    return user->state != Entity::State::kReady && !user->removed;
+  });
   PresenceRecord answer = record;
   answer.worker = worker_.ports_.index;
   answer.last = false;

@@ -139,6 +139,14 @@ class Asked(PresenceCase):
         self.eventually("offline", {friend.user: (False, [])}, lambda: self.ask(me, [friend]))
         self.assertLessEqual(before - 50, self.last_seen[friend.user])
 
+    def test_a_friend_who_was_removed(self):
+        me, friend = self.friends("phone")
+        self.server.ctl("user", "remove", server_module.ORG, server_module.APPKEY, friend.user)
+        self.expect_disconnect("removed", codes.KICKED, friend)
+        self.expect("offline", {friend.user: (False, [])}, self.ask(me, [friend], watch=True))
+        friend = self.login(friend.user, "phone")
+        self.expect_change("back", {friend.user: (True, ["phone"])}, me)
+
     def test_who_never_had_a_session(self):
         bot = self.login(case.fresh("bot"), send_only=True)
         me = self.login(case.fresh("me"))
