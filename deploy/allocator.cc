@@ -21,6 +21,7 @@ bool jemalloc_is_live() {
 }
 
 void return_memory_in_background() {
+  if (!jemalloc_is_live()) return;
   bool on = true;
   mallctl("background_thread", nullptr, nullptr, &on, sizeof on);
 }
