@@ -257,7 +257,7 @@ class GatewayFixture {
     record.header.flags = due ? kFlagCopies : 0;
     record.connection = session.connection;
     RecordWriter writer(*delivery_rings_[session.login.worker], sizeof record);
-    REQUIRE(writer.ok());
+    if (!writer.ok()) throw std::runtime_error("no room for a record");
     writer.header(record);
     writer.commit();
     delivery_rings_[session.login.worker]->publish();
