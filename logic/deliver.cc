@@ -183,10 +183,7 @@ void Worker::pump_some() {
   std::size_t sessions = pump_queue_.size();
   pumping_ = true;
   for (std::uint32_t pages = 0; pages < kPagesPerTurnMax && sessions > 0; ++pages, --sessions) {
-    if (!may_pump()) {
-      blocked_ = true;
-      break;
-    }
+    if (!may_pump()) break;
     const ConnectionId connection = pump_queue_.front();
     pump_queue_.pop_front();
     Session* session = find_session(connection);

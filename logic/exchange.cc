@@ -70,9 +70,7 @@ void Worker::on_ask_users(const UsersExchangeRecord& record) {
     const std::size_t name_bytes = static_cast<unsigned char>(list[0]);
     const std::string_view name = list.substr(1, name_bytes);
     list.remove_prefix(1 + name_bytes);
-    users.push_back(&user_entry(
-        record.tenant,
-        hash_name(identity_.hash_seed, tenant_hash(record.tenant), NameKind::kUser, name), name));
+    users.push_back(&user_entry(record.tenant, user_hash(record.tenant, name), name));
   }
   if (!ensure_all_loaded(users, true, bytes)) return;
   for (User* user : users) {

@@ -23,6 +23,9 @@ void append_one(Buffer& out, const PresenceText& presence, bool with_devices) {
 // users alone fit: they came in a frame.)
 void append_all(Buffer& out, std::span<const PresenceText> all, std::size_t bytes_max) {
   out.clear();
+  for (const PresenceText& presence : all) append_one(out, presence, true);
+  if (out.size() <= bytes_max) return;
+  out.clear();
   for (const PresenceText& presence : all) append_one(out, presence, false);
   std::size_t room = bytes_max - std::min(bytes_max, out.size());
   Buffer one;
