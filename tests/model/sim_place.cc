@@ -2,9 +2,6 @@
 #include "tests/model/sim_place.h"
 
 #include "logic/jwt.h"
-#include "logic/keys.h"
-#include "logic/sys_keys.h"
-#include "logic/tenant.h"
 #include "tests/sim/rows.h"
 
 namespace ims::sim {
@@ -21,7 +18,6 @@ namespace ims::model {
 namespace {
 
 constexpr std::int64_t kStartMs = 1'750'000'000'000;
-constexpr int kTenants = 2;
 constexpr int kRoundsMax = 20'000;
 // Time behind an operation: looks at the clock fall around the timers of a second (cursors, flags)
 // and of two (presence).
@@ -58,7 +54,7 @@ SimPlace::SimPlace(std::uint64_t seed, const Limits& limits) : seed_(seed), stor
   rings_.requests = rings_.deliveries = ring_bytes(config_.max_frame_bytes);
   rings_.handoffs = handoff_ring_bytes(config_.max_frame_bytes);
   now_ = {1'000'000, kStartMs, 1'000'000'000'000};
-  create_tenants();
+  sim::create_tenants(store_, seed_);
   start();
 }
 
@@ -66,25 +62,6 @@ std::string SimPlace::shape() const {
   return std::to_string(config_.gateways) + " gateways, " + std::to_string(config_.workers) +
          " workers " + (config_.placement == Placement::kFused ? "fused" : "split") + ", cache " +
          std::to_string(config_.state_cache_bytes);
-}
-
-// The identity is drawn from the seed, so that names fall on the same workers in every run.
-void SimPlace::create_tenants() {
-  logic::StoreBatch batch;
-  std::string identity(16, 'e');
-  logic::append_big_endian(identity, seed_ ^ 0x5eed);
-  logic::append_big_endian(identity, std::uint32_t{0});
-  batch.put(logic::Table::kMeta, logic::kSysIdentity, identity);
-  for (int i = 0; i < kTenants; ++i) {
-    logic::Tenant tenant;
-    tenant.id = TenantId{static_cast<std::uint32_t>(i) + 1};
-    tenant.org = "org" + std::to_string(i);
-    tenant.appkey = "app";
-    tenant.keys.emplace_back("", logic::AppKey::Alg::kHs256, "secret" + std::to_string(i));
-    batch.put(logic::Table::kMeta, logic::tenant_key(tenant.id), logic::encode_tenant(tenant));
-  }
-  const logic::StoreBatch* const batches[] = {&batch};
-  sim::expect(store_.write(batches, 1, true) == logic::StoreStatus::kOk, "the tenants");
 }
 
 void SimPlace::start() {

@@ -42,7 +42,6 @@ class SimPlace final : public Place {
     test::SimIo::Client socket = 0;
   };
 
-  void create_tenants();
   void start();
   void run_until_idle();
   test::SimIo& io(const Handle& handle) const { return server_->io(handle.gateway); }

@@ -1,16 +1,19 @@
 // Wiring and turns (sim_server.h).
 #include "tests/sim/sim_server.h"
 
-#include "logic/run_ends.h"
-
 #include <algorithm>
 #include <limits>
 
+#include "logic/keys.h"
+#include "logic/run_ends.h"
+#include "logic/sys_keys.h"
+#include "logic/tenant.h"
 #include "tests/sim/model.h"
 
 namespace ims::sim {
 namespace {
 
+constexpr int kTenants = 2;
 constexpr std::uint32_t kSlots = 64;
 constexpr std::size_t kReadQueue = 1024;
 static_assert(kReadQueue >= kReadsInFlightPerWorkerMax);
@@ -21,6 +24,25 @@ void for_each_bit(std::uint64_t bits, Visit visit) {
 }
 
 }  // namespace
+
+// The identity is drawn from the seed, so that names fall on the same workers in every run.
+void create_tenants(testing::SimStore& store, std::uint64_t seed) {
+  logic::StoreBatch batch;
+  std::string identity(16, 'e');
+  logic::append_big_endian(identity, seed ^ 0x5eed);
+  logic::append_big_endian(identity, std::uint32_t{0});
+  batch.put(logic::Table::kMeta, logic::kSysIdentity, identity);
+  for (int i = 0; i < kTenants; ++i) {
+    logic::Tenant tenant;
+    tenant.id = TenantId{static_cast<std::uint32_t>(i) + 1};
+    tenant.org = "org" + std::to_string(i);
+    tenant.appkey = "app";
+    tenant.keys.emplace_back("", logic::AppKey::Alg::kHs256, "secret" + std::to_string(i));
+    batch.put(logic::Table::kMeta, logic::tenant_key(tenant.id), logic::encode_tenant(tenant));
+  }
+  const logic::StoreBatch* const batches[] = {&batch};
+  expect(store.write(batches, 1, true) == logic::StoreStatus::kOk, "the tenants");
+}
 
 ByteRing* SimServer::make_ring(const char* name, std::size_t bytes) {
   rings_.push_back(std::make_unique<ByteRing>(name, bytes));

@@ -23,6 +23,9 @@
 
 namespace ims::sim {
 
+// orgN/app with the secret "secretN", for N of 0 and 1, in a store that has no identity yet.
+void create_tenants(testing::SimStore& store, std::uint64_t seed);
+
 class SimServer {
  public:
   struct Rings {

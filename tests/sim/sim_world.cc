@@ -5,14 +5,10 @@
 #include <sstream>
 
 #include "logic/jwt.h"
-#include "logic/keys.h"
-#include "logic/sys_keys.h"
-#include "logic/tenant.h"
 
 namespace ims::sim {
 namespace {
 
-constexpr int kTenants = 2;
 constexpr int kSteps = 1200;
 
 }  // namespace
@@ -21,7 +17,7 @@ SimWorld::SimWorld(std::uint64_t seed, bool with_trace)
     : seed_(seed), trace_(with_trace), prng_(seed * 0x9e3779b97f4a7c15ull + 1), store_(seed + 5) {
   now_ = {1'000'000, 1'750'000'000'000, 1'000'000'000'000};
   draw();
-  create_tenants();
+  create_tenants(store_, seed_);
   std::function<void(const std::string&)> tell;
   if (trace_) tell = [this](const std::string& line) { this->trace(line); };
   model_.emplace(config_.push_window, tell);
@@ -95,25 +91,6 @@ std::string SimWorld::shape() const {
       << " leaps " << weather_.leap_permille << " rings " << rings_.requests << "/"
       << rings_.handoffs << " client window " << weather_.window_bytes_min;
   return out.str();
-}
-
-// The identity is drawn from the seed, so that names fall on the same workers in every run.
-void SimWorld::create_tenants() {
-  logic::StoreBatch batch;
-  std::string identity(16, 'e');
-  logic::append_big_endian(identity, seed_ ^ 0x5eed);
-  logic::append_big_endian(identity, std::uint32_t{0});
-  batch.put(logic::Table::kMeta, logic::kSysIdentity, identity);
-  for (int i = 0; i < kTenants; ++i) {
-    logic::Tenant tenant;
-    tenant.id = TenantId{static_cast<std::uint32_t>(i) + 1};
-    tenant.org = "org" + std::to_string(i);
-    tenant.appkey = "app";
-    tenant.keys.emplace_back("", logic::AppKey::Alg::kHs256, "secret" + std::to_string(i));
-    batch.put(logic::Table::kMeta, logic::tenant_key(tenant.id), logic::encode_tenant(tenant));
-  }
-  const logic::StoreBatch* const batches[] = {&batch};
-  expect(store_.write(batches, 1, true) == logic::StoreStatus::kOk, "the tenants");
 }
 
 void SimWorld::start() {

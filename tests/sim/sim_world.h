@@ -82,7 +82,6 @@ class SimWorld {
 
   // sim_world.cc
   void draw();
-  void create_tenants();
   void start();
   void step();
   void run_threads();
