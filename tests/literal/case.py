@@ -218,6 +218,22 @@ def shown(value):
     return text if len(text) <= 600 else text[:600] + f"... ({len(text)} characters)"
 
 
+class OwnServer:
+    """Mixed in before a Case: a server of the test's own, which it may stop, kill and start again."""
+
+    server_options = {}
+
+    @property
+    def server(self):
+        return self.own
+
+    def setUp(self):
+        self.own = server_module.Server(**self.server_options)
+        self.addCleanup(self.own.destroy)
+        self.own.start()
+        self.own.add_app()
+
+
 class LineResult(unittest.TextTestResult):
     """One line per test: its outcome, time and name; details of failures come at the end."""
 

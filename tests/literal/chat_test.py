@@ -6,7 +6,6 @@ import time
 
 import case
 import codes
-import server as server_module
 import wire
 from server import APPKEY, ORG
 
@@ -590,18 +589,8 @@ class Dedupe(case.Case):
         self.expect_pushed_seqs("pushed", [0, 1, 0], receiver)
 
 
-class Restart(case.Case):
+class Restart(case.OwnServer, case.Case):
     """A server of its own: stopped, killed and started again in the test."""
-
-    @property
-    def server(self):
-        return self.own
-
-    def setUp(self):
-        self.own = server_module.Server()
-        self.addCleanup(self.own.destroy)
-        self.own.start()
-        self.own.add_app()
 
     def test_state_survives(self):
         user, group = case.fresh("rob"), case.fresh("club")

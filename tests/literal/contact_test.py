@@ -9,7 +9,6 @@ import time
 
 import case
 import codes
-import server as server_module
 import wire
 from codes import (ACCEPT, ADD, ALREADY_EXISTS, BAD_REQUEST, BLOCK, DECLINE, FORBIDDEN, FRIEND,
                    LIST, NONE, NOT_FOUND, OK, PENDING, QUEUE_FULL, REMOVE, REQUESTED, UNBLOCK,
@@ -868,18 +867,8 @@ def expect_mirrored(test, what, views):
                 test.assertNotEqual(FRIEND, state, f"{what}: friends, and blocked")
 
 
-class Restart(ContactCase):
+class Restart(case.OwnServer, ContactCase):
     """A server of its own: stopped, killed and started again in the test."""
-
-    @property
-    def server(self):
-        return self.own
-
-    def setUp(self):
-        self.own = server_module.Server()
-        self.addCleanup(self.own.destroy)
-        self.own.start()
-        self.own.add_app()
 
     def end(self, how):
         if how == "SIGTERM":

@@ -807,18 +807,8 @@ class ReceiptAndTyping(DeviceCase):
                             (body.seq, body.type, body.payload))
 
 
-class Restart(DeviceCase):
+class Restart(case.OwnServer, DeviceCase):
     """A server of its own: stopped, killed and started again in the test."""
-
-    @property
-    def server(self):
-        return self.own
-
-    def setUp(self):
-        self.own = server_module.Server()
-        self.addCleanup(self.own.destroy)
-        self.own.start()
-        self.own.add_app()
 
     def test_forgotten_devices_stay_forgotten(self):
         sam, phone = self.login("sam"), self.login("ann", "phone")

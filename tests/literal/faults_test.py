@@ -136,18 +136,8 @@ class Start(case.Case):
         self.assertRegex(done.stdout, r"\d", "expected the memory ceiling, got no number")
 
 
-class Drain(case.Case):
+class Drain(case.OwnServer, case.Case):
     """SIGTERM: stops accepting, finishes what it accepted, answers it, says SHUTDOWN, exits 0."""
-
-    @property
-    def server(self):
-        return self.own
-
-    def setUp(self):
-        self.own = server_module.Server()
-        self.addCleanup(self.own.destroy)
-        self.own.start()
-        self.own.add_app()
 
     def test_idle_sessions_are_told(self):
         clients = [self.login(f"u{i}", edition=1 + i % 2) for i in range(20)]
@@ -205,20 +195,11 @@ class Drain(case.Case):
                     self.login("rob", ack=codes.AUTO).conack.acked_seq)
 
 
-class Verify(case.Case):
+class Verify(case.OwnServer, case.Case):
     """imsctl verify beside a running server: the store as of one moment, whatever is under way."""
 
     LOOKS = 8
-
-    @property
-    def server(self):
-        return self.own
-
-    def setUp(self):
-        self.own = server_module.Server(workers=3)
-        self.addCleanup(self.own.destroy)
-        self.own.start()
-        self.own.add_app()
+    server_options = {"workers": 3}
 
     def copies(self):
         return sorted(path.name for path in (self.own.data / "run").glob("verify-*"))

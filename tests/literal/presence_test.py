@@ -557,18 +557,8 @@ class SmallFrames(PresenceCase):
                     self.ask(me, [friends[-1][0]]))
 
 
-class Restart(PresenceCase):
+class Restart(case.OwnServer, PresenceCase):
     """A server of its own: stopped, killed and started again in the test."""
-
-    @property
-    def server(self):
-        return self.own
-
-    def setUp(self):
-        self.own = server_module.Server()
-        self.addCleanup(self.own.destroy)
-        self.own.start()
-        self.own.add_app()
 
     def test_last_seen_of_a_session_that_a_crash_ended(self):
         # The moment of its end is not known, but it is not before its start, and never 0.
