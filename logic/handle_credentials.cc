@@ -16,19 +16,19 @@ void Worker::handle_login(const LoginRecord& record) {
     login.requester = requester_of_login(record);
   }
   const Tenant* tenant = tenants_.find(connect.org, connect.appkey);
-  if (looks_like_jwt(connect.token)) {
-    const JwtResult result = tenant == nullptr
-                                 ? JwtResult{}
-                                 : verify_jwt(connect.token, *tenant, connect.user, now_.wall_ms);
-    if (!result.ok()) {
-      refuse_login(requester_of_login(record), Code::kUnauthenticated, kWrongLogin);
-      return end_login(record.connection);
-    }
+  const JwtResult result = tenant == nullptr
+                               ? JwtResult{}
+                               : verify_jwt(connect.token, *tenant, connect.user, now_.wall_ms);
+  if (result.ok()) {
     std::string verified(as_text(bytes_of(record)));
     LoginRecord& copy = *reinterpret_cast<LoginRecord*>(verified.data());
     copy.header.kind = record_kind(HandoffKind::kVerifiedLogin);
     copy.expires_ms = result.exp_ms;
     return continue_login(copy);
+  }
+  if (looks_like_jwt(connect.token)) {
+    refuse_login(requester_of_login(record), Code::kUnauthenticated, kWrongLogin);
+    return end_login(record.connection);
   }
   check_password_login(record);
 }
