@@ -38,6 +38,7 @@ bool Worker::run_devices(User& user, AdminCommand& command) {
 
 void Worker::start_devices(User& user) {
   admin_due_ = nullptr;
+  flush_user(user);  // the read sees what is in memory
   user.login_busy = true;
   user.login_stale = false;
   admin_reading_ = true;
@@ -65,7 +66,7 @@ void Worker::finish_devices(Load* load) {
     tell_devices(user, *load, command);
     end_admin();
   } else if (session_of(user, command.device) == nullptr) {
-    forget_device(user, *load, command);
+    forget_known_device(user, *load, command);
     end_admin();
   }  // else: a login came before this read, the next turn looks at its session
   next_login(user);
@@ -83,7 +84,7 @@ void Worker::tell_devices(const User& user, const Load& load, AdminCommand& comm
   }
 }
 
-void Worker::forget_device(User& user, const Load& load, AdminCommand& command) {
+void Worker::forget_known_device(User& user, const Load& load, AdminCommand& command) {
   const DeviceList known = list_devices(load, retention_cutoff_ms());
   if (std::ranges::find(known.devices, command.device, &KnownDevice::name) ==
       known.devices.end()) {
@@ -94,6 +95,11 @@ void Worker::forget_device(User& user, const Load& load, AdminCommand& command) 
   for (const Load::Cursor& cursor : load.cursors) {
     if (cursor.device != command.device) continue;
     ops().erase(Table::kCursors, cursor_key(load.timeline_key, cursor.device, cursor.timeline));
+  }
+  if (user.cursors != nullptr) {
+    std::erase_if(*user.cursors, [&](const DeviceCursor& cursor) {
+      return cursor.device == command.device;
+    });
   }
   user.known_devices = static_cast<std::uint8_t>(known.devices.size() - 1);
   tell_copies(user);

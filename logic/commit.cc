@@ -44,6 +44,12 @@ bool Worker::batch_is_pending(std::uint64_t number) const noexcept {
          std::ranges::any_of(committed_, is_it);
 }
 
+Batch* Worker::last_batch() const noexcept {
+  if (open_ != nullptr) return open_;
+  if (!in_flight_.empty()) return in_flight_.back();
+  return committed_.empty() ? nullptr : committed_.back();
+}
+
 // The head row of each timeline that grew is written once per batch, with what is pending now.
 void Worker::touch_head(Entity& owner) {
   Batch& batch = open_batch();
@@ -221,6 +227,7 @@ void Worker::release_effect(Batch& batch, const Effect& effect) {
       answer(effect.requester, effect.code, {}, effect.seq, effect.time_ms, payload);
       break;
     case Effect::Kind::kLogin: {
+      device_is_stored(static_cast<User&>(*effect.owner), payload);
       Session* session = find_session(effect.requester.connection);
       if (session != nullptr && session->id == effect.origin_session) {
         session->login_durable = true;
@@ -332,6 +339,8 @@ void Worker::fail_batch(Batch& batch, std::vector<Load*>& loads) {
           session->closing = true;
           end_session(*session);
         }
+        forget_unstored(static_cast<User&>(*effect.owner),
+                        arena.substr(effect.payload_offset, effect.payload_bytes));
         break;
       }
       case Effect::Kind::kOutbox: contacts_.effect_failed(effect.number); break;
@@ -359,6 +368,7 @@ void Worker::drop_pending_state(Batch& batch) {
       user.mine.reset();
       user.contacts.reset();
       user.counts_stale = true;
+      flush_again(user);
       if (user.sessions.empty()) user.state = Entity::State::kNew;
     } else {
       Group& group = static_cast<Group&>(*owner);

@@ -67,6 +67,15 @@ struct Mine {
   MineRow row;
 };
 
+// How far a device is in a timeline, as the store has it or will have it.
+struct DeviceCursor {
+  std::string device;
+  std::uint64_t timeline = 0;
+  CursorRow row;
+  bool dirty = false;   // not in a batch yet
+  bool stored = false;  // the store had a row of it at some time: of the inbox's, the device is known
+};
+
 struct User : Entity {
   UserId id;
   Timeline inbox;
@@ -74,6 +83,10 @@ struct User : Entity {
   std::uint32_t online_boot = 0;  // stored: has a session in this run
   bool removed = false;            // by an operator: as if it did not exist
   std::vector<Session*> sessions;  // send_only ones too
+  // Of all devices and timelines, what is pending included; null: not loaded. There while there
+  // are sessions that have cursors. A live session's feeds may be further.
+  std::unique_ptr<std::vector<DeviceCursor>> cursors;
+  bool in_dirty_list = false;      // of users whose cursors and last_seen go to the store soon
   bool login_busy = false;         // True exactly while the rows of one login are being read
   bool login_stale = false;        // what they hold was changed meanwhile: they are read again
   std::vector<std::string> waiting_logins;  // records, one login of a user at a time

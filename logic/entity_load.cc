@@ -163,9 +163,7 @@ void Worker::start_load(Load* load) {
 // A read that must see every change submitted so far: after the last batch that is not yet
 // released.
 void Worker::start_load_quiet(Load* load) {
-  Batch* last = open_;
-  if (last == nullptr && !in_flight_.empty()) last = in_flight_.back();
-  if (last == nullptr && !committed_.empty()) last = committed_.back();
+  Batch* last = last_batch();
   if (last == nullptr) return start_load(load);
   Effect& effect = last->effects.emplace_back();
   effect.kind = Effect::Kind::kLoad;
@@ -194,6 +192,7 @@ void Worker::adopt(Entity& entity, const Load& load) {
     entity.state = Entity::State::kAbsent;
     if (entity.kind == NameKind::kUser) {
       static_cast<User&>(entity).id = {};
+      static_cast<User&>(entity).cursors.reset();
     } else {
       static_cast<Group&>(entity).id = {};
       static_cast<Group&>(entity).dismissed = false;
@@ -205,7 +204,7 @@ void Worker::adopt(Entity& entity, const Load& load) {
     User& user = static_cast<User&>(entity);
     const auto row = decode_user(load.entity_value);
     user.id = row->id;
-    user.last_seen_ms = row->last_seen_ms;
+    user.last_seen_ms = std::max(user.last_seen_ms, row->last_seen_ms);
     user.online_boot = 0;  // whoever is online is in memory
     if (row->online_boot != 0 && row->online_boot < identity_.run_ends_ms.size()) {
       user.last_seen_ms =

@@ -60,17 +60,15 @@ void Worker::ack_feed(Session& session, Feed& feed, std::uint64_t seq, const Req
     if (feed.dirty) mark_dirty(session, feed);
     return;
   }
-  if (!feed.dirty) {
+  if (!feed.dirty && !is_kept(session, feed)) {
     // Durable already, or in a batch that is not yet: then the answer waits for that one.
     if (open_ == nullptr && in_flight_.empty() && committed_.empty()) {
       return answer(to, Code::kOk, {}, 0, 0);
     }
   } else {
     feed.dirty = false;
-    note_change(*session.user);
-    ops().put(Table::kCursors,
-              cursor_key(session.user->inbox.key, session.device, feed.timeline.id),
-              encode_cursor({now_.wall_ms, device_cursor(session, feed.timeline.id)}));
+    put_cursor(*session.user, session.device, feed.timeline.id,
+               device_cursor(session, feed.timeline.id));
     ++open_batch().messages;
   }
   Effect& effect = add_effect(Effect::Kind::kAnswer, session.user);

@@ -1,7 +1,8 @@
 // CONNECT: credentials, then the user's rows, then a session.
 //
 //   handle_login ──JWT ok──▶ continue_login ──load user, cursors, memberships──▶ finish_login
-//        └─password─▶ read its hash ─▶ authenticator ─▶ verdict ─┘                  │
+//        └─password─▶ read its hash ─▶ authenticator ─▶ verdict ─┘ │                │
+//                                       all of it is in memory: ───┴─▶ open_session ◀┘
 //                                                              send_login_answer ◀──┴─(commit)
 //
 //   writes   a new user; the inbox cursor of a new device (that is what makes it known)
@@ -23,8 +24,9 @@ constexpr std::int64_t kLastUsedRefreshMs = 3'600'000;
 
 // ---- the user -----------------------------------------------------------------------------------
 
-// One login of a user at a time; messages for the user go on meanwhile. What a login read and was
-// changed since (cursors, memberships) is read again.
+// A user who was here not long ago has everything in memory. Else one login of a user reads at a
+// time; messages for the user go on meanwhile. What a login read and was changed since
+// (memberships) is read again.
 void Worker::continue_login(const LoginRecord& record) {
   const ConnectView connect = connect_of(record);
   const Tenant* tenant = tenants_.find(connect.org, connect.appkey);
@@ -41,12 +43,26 @@ void Worker::continue_login(const LoginRecord& record) {
     user.waiting_logins.emplace_back(as_text(bytes_of(record)));
     return;
   }
+  if (is_resident(user)) {
+    open_session(user, record);
+    end_login(record.connection);
+    return next_login(user);
+  }
   user.login_busy = true;
   user.login_stale = false;
   Load* load = make_load(Load::Kind::kLogin, Load::Reason::kLogin, &user);
   load->record = as_text(bytes_of(record));
   load->connection = record.connection;
   start_load_quiet(load);
+}
+
+// Nothing of what a login looks at has to be read: cursors and memberships in memory include what is
+// pending, and the oldest kept row is still the oldest.
+bool Worker::is_resident(const User& user) const {
+  const TimelineState& inbox = user.inbox.durable;
+  return user.state == Entity::State::kReady && !user.reading && user.cursors != nullptr &&
+         user.mine != nullptr &&
+         (inbox.first_seq > inbox.head || inbox.first_time_ms >= retention_cutoff_ms());
 }
 
 // Who waited first goes on. Called whenever a login of the user comes to nothing or is done.
@@ -62,8 +78,6 @@ void Worker::finish_login(Load* load) {
   User& user = static_cast<User&>(*load->entity);
   const std::string bytes = load->record;
   const auto& record = record_as<LoginRecord>(as_bytes(bytes));
-  const Requester to = requester_of_login(record);
-  const ConnectView connect = connect_of(record);
 
   if (load->status == StoreStatus::kOk && user.login_stale && !login_is_gone(record.connection)) {
     user.login_stale = false;
@@ -77,14 +91,27 @@ void Worker::finish_login(Load* load) {
   };
   if (login_is_gone(record.connection)) return done();
   if (load->status != StoreStatus::kOk) {
-    refuse_login(to, Code::kUnavailable, "The store cannot be read now; try again.");
+    refuse_login(requester_of_login(record), Code::kUnavailable,
+                 "The store cannot be read now; try again.");
     return done();
   }
   if (user.state == Entity::State::kNew) adopt(user, *load);
   if (user.state == Entity::State::kReady) take_first_seq(user.inbox, load->timeline);
-  if (user.mine == nullptr && user.state == Entity::State::kReady) {
+  const bool is_known = user.state == Entity::State::kReady || user.removed;
+  if (user.mine == nullptr && is_known) {
     user.mine = std::make_unique<std::vector<Mine>>(std::move(load->mine));
   }
+  if (user.cursors == nullptr) {
+    user.cursors = std::make_unique<std::vector<DeviceCursor>>(std::move(load->cursors));
+  }
+  open_session(user, record);
+  done();
+}
+
+// Cursors and memberships of the user are in memory.
+void Worker::open_session(User& user, const LoginRecord& record) {
+  const Requester to = requester_of_login(record);
+  const ConnectView connect = connect_of(record);
 
   // What may be refused comes first; then everything is changed.
   Session* replaced = nullptr;
@@ -98,23 +125,17 @@ void Worker::finish_login(Load* load) {
     }
   }
   if (connect.send_only && user.send_only_count >= config_.max_send_only) {
-    refuse_login(to, Code::kRateLimited, "The user has too many send_only sessions.");
-    return done();
+    return refuse_login(to, Code::kRateLimited, "The user has too many send_only sessions.");
   }
   if (!connect.send_only && devices >= config_.max_devices) {
-    refuse_login(to, Code::kForbidden, "The user has too many devices online.");
-    return done();
+    return refuse_login(to, Code::kForbidden, "The user has too many devices online.");
   }
 
   const bool is_new_user = user.state == Entity::State::kAbsent;
   if (is_new_user && !ports_.store->has_space()) {
-    refuse_login(to, Code::kUnavailable, "The store cannot write now; try again.");
-    return done();
+    return refuse_login(to, Code::kUnavailable, "The store cannot write now; try again.");
   }
   if (is_new_user) {
-    if (user.removed && user.mine == nullptr) {
-      user.mine = std::make_unique<std::vector<Mine>>(std::move(load->mine));
-    }
     create_user(user);
     if (!connect.send_only) {  // in the same batch: nothing may be lost of its first session
       user.last_seen_ms = now_.wall_ms;
@@ -139,10 +160,7 @@ void Worker::finish_login(Load* load) {
   counters_.set(Counter::kSessions, sessions_.size());
   bool writes = is_new_user;
 
-  user.known_devices = 0;
-  for (const Load::Cursor& cursor : load->cursors) {
-    if (cursor.timeline == user.id.value) ++user.known_devices;
-  }
+  user.known_devices = count_devices(user);
   if (session.send_only) {
     ++user.send_only_count;
   } else {
@@ -157,10 +175,10 @@ void Worker::finish_login(Load* load) {
       disconnect(replaced->connection, DisconnectCode::kReplaced,
                  "The same device logged in again.");
     }
-    const auto cursor_of = [&](std::uint64_t timeline, std::uint64_t fallback, bool* known) {
+    const auto start_of = [&](std::uint64_t timeline, std::uint64_t fallback, bool* known) {
       std::uint64_t most_advanced = fallback;
-      for (const Load::Cursor& cursor : load->cursors) {
-        if (cursor.timeline != timeline) continue;
+      for (const DeviceCursor& cursor : *user.cursors) {
+        if (cursor.timeline != timeline || is_forgotten(cursor)) continue;
         if (cursor.device == connect.device) {
           *known = true;
           return cursor.row.seq;
@@ -177,9 +195,9 @@ void Worker::finish_login(Load* load) {
     bool known_device = false;
     Feed& inbox = session.feeds.emplace_back();
     inbox.timeline = user.inbox.key;
-    inbox.acked = cursor_of(user.id.value, user.inbox.durable.first_seq - 1, &known_device);
+    inbox.acked = start_of(user.id.value, user.inbox.durable.first_seq - 1, &known_device);
     std::int64_t last_used_ms = 0;
-    for (const Load::Cursor& cursor : load->cursors) {
+    for (const DeviceCursor& cursor : *user.cursors) {
       if (cursor.timeline == user.id.value && cursor.device == connect.device) {
         last_used_ms = cursor.row.last_used_ms;
       }
@@ -187,26 +205,18 @@ void Worker::finish_login(Load* load) {
     // Sessions of the device that have not ended may be further than what is stored of them.
     inbox.acked = std::max(inbox.acked, device_cursor(session, user.id.value));
     inbox.handed = inbox.acked;
-    if (!known_device) {
-      if (!forget_oldest_device(user, load->cursors)) ++user.known_devices;
-      tell_copies(user);
-      ops().put(Table::kCursors, cursor_key(user.inbox.key, session.device, user.id.value),
-                encode_cursor({now_.wall_ms, inbox.acked}));
-      writes = true;
-    } else if (now_.wall_ms - last_used_ms > kLastUsedRefreshMs) {
+    if (known_device && now_.wall_ms - last_used_ms > kLastUsedRefreshMs) {
       mark_dirty(session, inbox);
     }
     for (const Mine& mine : *user.mine) {
       bool known = known_device;  // a device's cursor of a group that it never read: its join
       const std::uint64_t start = mine.row.join_seq - 1;
       bool found = false;
-      std::uint64_t cursor = cursor_of(mine.row.group.value, start, &found);
+      std::uint64_t cursor = start_of(mine.row.group.value, start, &found);
       if (!found && known) cursor = start;
       cursor = std::max({cursor, start, device_cursor(session, mine.row.group.value)});
       if (!known && cursor > start) {  // where a new device starts is its cursor from now on
-        ops().put(Table::kCursors,
-                  cursor_key(user.inbox.key, session.device, mine.row.group.value),
-                  encode_cursor({now_.wall_ms, cursor}));
+        put_cursor(user, session.device, mine.row.group.value, cursor);
       }
       if (mine.row.end_seq != 0 &&
           (cursor >= mine.row.end_seq || mine.row.end_time_ms < retention_cutoff_ms())) {
@@ -214,17 +224,32 @@ void Worker::finish_login(Load* load) {
       }
       add_group_feed(session, mine.group_name, mine.row, cursor);
     }
+    if (!known_device) {  // who is forgotten for it was still looked at above
+      forget_oldest_devices(user);
+      put_cursor(user, session.device, user.id.value, session.feeds[0].acked);
+      user.known_devices = count_devices(user);
+      tell_copies(user);
+      touch_head(user);  // a login behind this one waits for the same batch
+      writes = true;
+    }
   }
 
-  if (writes) {
-    Effect& effect = add_effect(Effect::Kind::kLogin, &user);
+  // What the answer rests on is durable first: this login's rows, or what is pending of the user.
+  if (writes || batch_is_pending(user.inbox.dirty_batch)) {
+    Batch& batch = writes ? open_batch() : *last_batch();
+    Effect& effect = batch.effects.emplace_back();
+    effect.kind = Effect::Kind::kLogin;
+    effect.owner = &user;
+    pin(&user);
     effect.requester = to;
     effect.origin_session = session.id;
+    effect.payload_offset = static_cast<std::uint32_t>(batch.arena.size());
+    effect.payload_bytes = static_cast<std::uint32_t>(session.device.size());
+    batch.arena.append(session.device);
   } else {
     session.login_durable = true;
     send_login_answer(session);
   }
-  done();
 }
 
 // A session of the same device that came before and has not ended; null: none.
@@ -235,29 +260,6 @@ const Session* Worker::older_session(const Session& session) const {
     }
   }
   return nullptr;
-}
-
-// A further device beyond max_known_devices: the one that was not seen for longest and has no
-// session is forgotten, with all its cursors. True: one was.
-bool Worker::forget_oldest_device(User& user, const std::vector<Load::Cursor>& cursors) {
-  std::size_t known = 0;
-  const Load::Cursor* oldest = nullptr;
-  for (const Load::Cursor& cursor : cursors) {
-    if (cursor.timeline != user.id.value) continue;
-    ++known;
-    const bool online =
-        std::any_of(user.sessions.begin(), user.sessions.end(), [&](const Session* session) {
-          return !session->send_only && session->device == cursor.device;
-        });
-    if (online) continue;
-    if (oldest == nullptr || cursor.row.last_used_ms < oldest->row.last_used_ms) oldest = &cursor;
-  }
-  if (known < config_.max_known_devices || oldest == nullptr) return false;
-  for (const Load::Cursor& cursor : cursors) {
-    if (cursor.device != oldest->device) continue;
-    ops().erase(Table::kCursors, cursor_key(user.inbox.key, cursor.device, cursor.timeline));
-  }
-  return true;
 }
 
 // ---- the answer ---------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-// What the gateway reports of a session: rows taken, refused, room again, the end; and the cursors
-// that follow from it.
+// What the gateway reports of a session: rows taken, refused, room again, the end. The cursors that
+// follow from it are in cursors.cc.
 
 #include <algorithm>
 
@@ -96,13 +96,13 @@ void Worker::end_session(Session& session) {
         }
       }
     }
-    flush_cursors(session);
+    keep_cursors(session);
     user.last_seen_ms = now_.wall_ms;
     const bool is_last = std::none_of(
         user.sessions.begin(), user.sessions.end(),
         [&](const Session* other) { return other != &session && !other->send_only; });
     if (is_last) user.online_boot = 0;
-    touch_head(user);
+    flush_soon(user);
   } else {
     --user.send_only_count;
   }
@@ -149,57 +149,6 @@ void Worker::end_waits() {
     enqueue_pump(*session);
     return true;
   });
-}
-
-// ---- cursors ------------------------------------------------------------------------------------
-
-void Worker::mark_dirty(Session& session, Feed& feed) {
-  feed.dirty = true;
-  if (session.in_dirty_list) return;
-  session.in_dirty_list = true;
-  dirty_sessions_.push_back(session.connection);
-}
-
-// The highest cursor among the user's sessions, whatever the store has heard of it; 0: none.
-std::uint64_t Worker::live_cursor(const User& user, std::uint64_t timeline) const {
-  std::uint64_t cursor = 0;
-  for (const Session* session : user.sessions) {
-    for (const Feed& feed : session->feeds) {
-      if (feed.in_use && feed.timeline.id == timeline) cursor = std::max(cursor, feed.passed());
-    }
-  }
-  return cursor;
-}
-
-// The highest cursor among the device's sessions: an older one may be flushed after a newer one.
-std::uint64_t Worker::device_cursor(const Session& session, std::uint64_t timeline) const {
-  std::uint64_t cursor = 0;
-  for (const Session* other : session.user->sessions) {
-    if (other->send_only || other->device != session.device) continue;
-    for (const Feed& feed : other->feeds) {
-      if (feed.in_use && feed.timeline.id == timeline) cursor = std::max(cursor, feed.acked);
-    }
-  }
-  return cursor;
-}
-
-void Worker::flush_cursors(Session& session) {
-  session.in_dirty_list = false;
-  if (session.seen_due && ports_.store->has_space()) {
-    // Its end may be a crash's: then this is what is known, and when the run ended.
-    session.seen_due = false;
-    session.user->online_boot = identity_.boot;
-    session.user->last_seen_ms = std::max(session.user->last_seen_ms, now_.wall_ms);
-    touch_head(*session.user);
-  }
-  note_change(*session.user);
-  for (Feed& feed : session.feeds) {
-    if (!feed.dirty || !feed.in_use) continue;
-    feed.dirty = false;
-    ops().put(Table::kCursors,
-              cursor_key(session.user->inbox.key, session.device, feed.timeline.id),
-              encode_cursor({now_.wall_ms, device_cursor(session, feed.timeline.id)}));
-  }
 }
 
 }  // namespace ims::logic

@@ -30,11 +30,7 @@ struct Load : ReadJob {
     kDevices,
   };
 
-  struct Cursor {
-    std::string device;
-    std::uint64_t timeline = 0;
-    CursorRow row;
-  };
+  using Cursor = DeviceCursor;
   struct Page {
     std::uint64_t seq = 0;
     std::string value;

@@ -148,6 +148,7 @@ bool Worker::turn(Now now) {
   pump_some();
   send_outbox();
   send_lagging_heads();
+  if (dirty_users_.size() >= kDirtyUsersMax) flush_users();
   if (now_.mono_ms >= next_tick_ms_) tick();
   worked |= drain_local();
   submit_batch();
@@ -310,7 +311,7 @@ bool Worker::idle() {
 bool Worker::quiet() const noexcept {
   return open_ == nullptr && in_flight_.empty() && committed_.empty() && loads_in_flight_ == 0 &&
          waiting_loads_.empty() && logins_.empty() && exchanges_.empty() &&
-         ack_exchanges_.empty() && waiting_answers_.empty() && dirty_sessions_.empty() &&
+         ack_exchanges_.empty() && waiting_answers_.empty() && dirty_sessions_.empty() && dirty_users_.empty() &&
          waiting_effects_.empty() && outbox_size() == 0 && unerased_outbox_.empty() &&
          dismissals_.empty() && unsent_copies_.empty() && contacts_.quiet() && presence_.quiet();
 }
@@ -343,6 +344,7 @@ void Worker::tick() {
     for (const ConnectionId connection : dirty) {
       if (Session* session = find_session(connection)) flush_cursors(*session);
     }
+    flush_users();
   }
 
   if (now_.mono_ms - last_expiry_check_ms_ >= 1000) {

@@ -7,7 +7,7 @@
 // Rules      Nothing that a batch holds is answered or pushed before the batch is durable.
 //            Handoffs are always drained; requests only while every answer has room.
 // Files      worker.cc the turn | commit.cc batches | answers.cc records out | entities.cc the
-//            cache | entity_load.cc its reads | handle_*.cc one kind of record each |
+//            cache | entity_load.cc its reads | cursors.cc | handle_*.cc one kind of record each |
 //            contacts.h, presence.h parts of their own | own_copy.cc, recall.cc |
 //            deliver.cc pushes | subscriptions.cc, outbox.cc, exchange.cc between workers |
 //            admin.cc, admin_devices.cc the operator
@@ -93,6 +93,8 @@ class Worker : private WorkerState {
   bool batch_is_full() const noexcept;
   // Neither released nor failed.
   bool batch_is_pending(std::uint64_t number) const noexcept;
+  // Of those that are neither released nor failed; null: none.
+  Batch* last_batch() const noexcept;
   void submit_batch();
   bool take_committed();
   bool release(Batch& batch, bool force);
@@ -170,7 +172,8 @@ class Worker : private WorkerState {
   void finish_login(Load* load);
   void send_login_answer(Session& session);
   void end_waits();
-  bool forget_oldest_device(User& user, const std::vector<Load::Cursor>& cursors);
+  bool is_resident(const User& user) const;
+  void open_session(User& user, const LoginRecord& record);
   bool login_is_gone(ConnectionId connection) const;
   void end_login(ConnectionId connection);
 
@@ -231,12 +234,28 @@ class Worker : private WorkerState {
   void on_drained(Session& session);
   void on_ended(const SessionRecord& record);
   void end_session(Session& session);
-  std::uint64_t live_cursor(const User& user, std::uint64_t timeline) const;
-  void mark_dirty(Session& session, Feed& feed);
-  void flush_cursors(Session& session);
-  std::uint64_t device_cursor(const Session& session, std::uint64_t timeline) const;
   void handle_session_record(ByteView record);
   Session* find_session(ConnectionId connection);
+
+  // ---- cursors.cc ----
+  void mark_dirty(Session& session, Feed& feed);
+  std::uint64_t live_cursor(const User& user, std::uint64_t timeline) const;
+  std::uint64_t device_cursor(const Session& session, std::uint64_t timeline) const;
+  bool is_forgotten(const DeviceCursor& cursor) const;
+  static DeviceCursor& cursor_of(User& user, std::string_view device, std::uint64_t timeline);
+  std::uint8_t count_devices(const User& user) const;
+  void forget_oldest_devices(User& user);
+  void forget_device(User& user, std::string_view device);
+  static void device_is_stored(User& user, std::string_view device);
+  static void forget_unstored(User& user, std::string_view device);
+  void put_cursor(User& user, std::string_view device, std::uint64_t timeline, std::uint64_t seq);
+  void flush_cursors(Session& session);
+  void keep_cursors(Session& session);
+  bool is_kept(const Session& session, const Feed& feed) const;
+  void flush_soon(User& user);
+  void flush_users();
+  void flush_user(User& user);
+  void flush_again(User& user);
 
   // ---- subscriptions.cc ----
   GroupHub& join_hub(GroupId id, TenantId tenant, std::string_view name);
@@ -344,7 +363,7 @@ class Worker : private WorkerState {
   void start_devices(User& user);
   void finish_devices(Load* load);
   void tell_devices(const User& user, const Load& load, AdminCommand& command);
-  void forget_device(User& user, const Load& load, AdminCommand& command);
+  void forget_known_device(User& user, const Load& load, AdminCommand& command);
   static const Session* session_of(const User& user, std::string_view device);
 
   // ---- handoffs out ----
