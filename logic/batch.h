@@ -35,6 +35,7 @@ struct Effect {
   Code code = Code::kOk;
   RowKind row_kind{};
   bool meta = false;  // the group changed in more than its timeline
+  bool has_dedupe = false;  // the message has a client_id
   bool copies = false;  // the sender has other devices, which get a copy
   WorkerIndex worker = 0;         // kEffectDone: the coordinator
   Entity* owner = nullptr;        // pinned until released
@@ -49,8 +50,7 @@ struct Effect {
   std::uint32_t body_bytes = 0;
   std::uint32_t payload_offset = 0;  // the answer's payload, or the outbox row, in `arena`
   std::uint32_t payload_bytes = 0;
-  std::uint32_t dedupe_offset = 0;  // kRow: the dedupe key, in `arena`
-  std::uint32_t dedupe_bytes = 0;
+  std::uint32_t dedupe_offset = 0;  // kRow, with `has_dedupe`: the DedupeKey, in `arena`
 };
 
 struct Batch : CommitBatch {

@@ -6,11 +6,21 @@
 //                            pending state is dropped, the epoch goes up
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "logic/worker.h"
 
 namespace ims::logic {
+namespace {
+
+DedupeKey dedupe_key_at(std::string_view arena, std::size_t offset) noexcept {
+  DedupeKey key;
+  std::memcpy(&key, arena.substr(offset, sizeof key).data(), sizeof key);
+  return key;
+}
+
+}  // namespace
 
 Batch& Worker::open_batch() {
   if (open_ == nullptr) {
@@ -199,9 +209,10 @@ void Worker::release_effect(Batch& batch, const Effect& effect) {
       if (effect.meta) --static_cast<Group&>(owner).pending_changes;
 
       answer(effect.requester, effect.code, {}, effect.seq, effect.time_ms, payload);
-      if (effect.dedupe_bytes != 0) {
-        const auto it = pending_dedupe_.find(
-            std::string(arena.substr(effect.dedupe_offset, effect.dedupe_bytes)));
+      if (effect.has_dedupe) {
+        const DedupeKey key = dedupe_key_at(arena, effect.dedupe_offset);
+        dedupe_->insert(key.hash(identity_.hash_seed), effect.seq, now_.wall_ms);
+        const auto it = pending_dedupe_.find(key);
         if (it != pending_dedupe_.end()) {
           for (const Requester& waiter : it->second.waiters) {
             answer(waiter, Code::kOk, {}, effect.seq, effect.time_ms, {}, true);
@@ -321,9 +332,8 @@ void Worker::fail_batch(Batch& batch, std::vector<Load*>& loads) {
     const std::string_view arena = batch.arena;
     switch (effect.kind) {
       case Effect::Kind::kRow:
-        if (effect.dedupe_bytes != 0) {
-          const auto it = pending_dedupe_.find(
-              std::string(arena.substr(effect.dedupe_offset, effect.dedupe_bytes)));
+        if (effect.has_dedupe) {
+          const auto it = pending_dedupe_.find(dedupe_key_at(arena, effect.dedupe_offset));
           if (it != pending_dedupe_.end()) {
             for (const Requester& waiter : it->second.waiters) refuse_failed(waiter);
             pending_dedupe_.erase(it);

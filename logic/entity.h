@@ -50,12 +50,15 @@ struct Timeline {
   TimelineState durable;
   TimelineState pending;
   std::uint64_t dirty_batch = 0;  // the batch that will write the head, if any
+  std::uint32_t repeats_epoch = 0;       // DedupeIndex::epoch() as of which its rows are known
+  std::uint32_t repeats_generation = 0;  // and when they were last looked through
 
   // As it is in the store: nothing is pending.
   void adopt(TimelineKey at, const TimelineState& stored) noexcept {
     key = at;
     durable = pending = stored;
     dirty_batch = 0;
+    repeats_epoch = repeats_generation = 0;
   }
   // Rows within retention, as far as first_seq knows: pending ones included.
   std::uint64_t row_count() const noexcept { return pending.head + 1 - pending.first_seq; }
@@ -73,7 +76,7 @@ struct DeviceCursor {
   std::uint64_t timeline = 0;
   CursorRow row;
   bool dirty = false;   // not in a batch yet
-  bool stored = false;  // the store had a row of it at some time: of the inbox's, the device is known
+  bool stored = false;  // the store has had it at some time; of the inbox's: the device is known
 };
 
 struct User : Entity {

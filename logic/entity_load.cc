@@ -297,6 +297,8 @@ void Worker::finish_load(Load* load) {
       entity->reading = false;
       if (load->load_kind == Load::Kind::kFirstSeq) {
         take_first_seq(timeline_of(*entity), load->timeline);
+      } else if (load->load_kind == Load::Kind::kRepeats) {
+        take_repeats(timeline_of(*entity), *load);
       } else if (load->load_kind == Load::Kind::kMine) {
         User& user = static_cast<User&>(*entity);
         if (user.load_stale) {
@@ -324,10 +326,6 @@ void Worker::finish_load(Load* load) {
         if (get.table == Table::kRows) {
           read_rows_[get.key] = get.status == StoreStatus::kOk ? get.value : std::string();
         }
-        if (get.table != Table::kDedupe) continue;
-        DedupeRow row;
-        if (get.status == StoreStatus::kOk) row = decode_dedupe(get.value).value_or(DedupeRow{});
-        read_dedupe_[get.key] = row;
       }
       break;
   }

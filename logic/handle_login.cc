@@ -56,8 +56,8 @@ void Worker::continue_login(const LoginRecord& record) {
   start_load_quiet(load);
 }
 
-// Nothing of what a login looks at has to be read: cursors and memberships in memory include what is
-// pending, and the oldest kept row is still the oldest.
+// Nothing of what a login looks at has to be read: cursors and memberships in memory include what
+// is pending, and the oldest kept row is still the oldest.
 bool Worker::is_resident(const User& user) const {
   const TimelineState& inbox = user.inbox.durable;
   return user.state == Entity::State::kReady && !user.reading && user.cursors != nullptr &&
@@ -243,9 +243,11 @@ void Worker::open_session(User& user, const LoginRecord& record) {
     pin(&user);
     effect.requester = to;
     effect.origin_session = session.id;
-    effect.payload_offset = static_cast<std::uint32_t>(batch.arena.size());
-    effect.payload_bytes = static_cast<std::uint32_t>(session.device.size());
-    batch.arena.append(session.device);
+    if (!session.send_only) {
+      effect.payload_offset = static_cast<std::uint32_t>(batch.arena.size());
+      effect.payload_bytes = static_cast<std::uint32_t>(session.device.size());
+      batch.arena.append(session.device);
+    }
   } else {
     session.login_durable = true;
     send_login_answer(session);

@@ -37,12 +37,13 @@ void Worker::handle_message(const RequestRecord& record) {
     counters_.add(Counter::kMessagesRelayed);
     return relay_to_user(record, parts, static_cast<User&>(target));
   }
-  std::string key;
-  DedupeRow hash;
-  if (offline && !parts.client_id.empty()) {
-    key = dedupe_key(timeline.key, record.sender, parts.client_id);
-    hash_message(record.type, parts.payload, hash);
-    if (is_duplicate(record, target, key, hash)) return;
+  const bool is_named = offline && !parts.client_id.empty();
+  DedupeKey key;
+  ContentHash content;
+  if (is_named) {
+    key = DedupeKey(timeline.key.id, record.sender, parts.client_id);
+    content = hash_content(record.type, parts.payload);
+    if (is_duplicate(record, parts, target, timeline, key, content)) return;
   }
 
   if (to_group) {
@@ -70,19 +71,15 @@ void Worker::handle_message(const RequestRecord& record) {
   if (timeline.row_count() >= config_.max_timeline_rows) {
     return answer(to, Code::kQueueFull, "The recipient's queue is full.");
   }
-  if (!key.empty()) read_dedupe_.erase(key);
   if (!ports_.store->has_space()) return refuse(to, Code::kUnavailable);
   if (recalls) put_recalled(timeline, recalled);
   store_message(record, parts, target, timeline);
-  if (!key.empty()) {
+  if (is_named) {
     Effect& effect = open_->effects.back();
     effect.dedupe_offset = static_cast<std::uint32_t>(open_->arena.size());
-    effect.dedupe_bytes = static_cast<std::uint32_t>(key.size());
-    open_->arena.append(key);
-    hash.seq = effect.seq;
-    hash.time_ms = effect.time_ms;
-    ops().put(Table::kDedupe, key, encode_dedupe(hash));
-    pending_dedupe_[key] = {hash, {}};
+    effect.has_dedupe = true;
+    open_->arena.append(reinterpret_cast<const char*>(&key), sizeof key);
+    pending_dedupe_[key] = {content, {}};
   }
 }
 
@@ -108,56 +105,6 @@ bool Worker::may_write(const RequestRecord& record, std::string_view from, User&
   if (!contacts_.view(user, from).blocked) return true;
   answer(requester_of(record), Code::kForbidden, "The user has blocked you.");
   return false;
-}
-
-// ---- dedupe -------------------------------------------------------------------------------------
-
-bool Worker::is_duplicate(const RequestRecord& record, Entity& target, const std::string& key,
-                          const DedupeRow& hash) {
-  const Requester to = requester_of(record);
-  const auto differs = [&](const DedupeRow& first) {
-    return first.hash_low != hash.hash_low || first.hash_high != hash.hash_high;
-  };
-  const auto conflict = [&] {
-    answer(to, Code::kAlreadyExists, "The client_id was used for another message.");
-    return true;
-  };
-
-  const auto pending = pending_dedupe_.find(key);
-  if (pending != pending_dedupe_.end()) {
-    if (differs(pending->second.hash)) return conflict();
-    counters_.add(Counter::kDedupeHits);
-    pending->second.waiters.push_back(to);  // answered with the first
-    return true;
-  }
-
-  DedupeRow first;
-  const auto read = read_dedupe_.find(key);
-  if (read != read_dedupe_.end()) {
-    first = read->second;
-  } else {
-    const StoreStatus status =
-        ports_.store->get(Table::kDedupe, key, &scratch_, ReadTier::kCacheOnly);
-    if (status == StoreStatus::kIncomplete) {
-      if (must_wait(target, bytes_of(record))) return true;
-      target.reading = true;
-      Load* load = make_load(Load::Kind::kGets, Load::Reason::kReplay, &target);
-      load->gets.push_back({Table::kDedupe, key, {}, {}});
-      park(target, bytes_of(record));
-      start_load(load);
-      return true;
-    }
-    if (status == StoreStatus::kOk) first = decode_dedupe(scratch_).value_or(DedupeRow{});
-    if (status != StoreStatus::kOk && status != StoreStatus::kNotFound) {
-      refuse(to, Code::kUnavailable);
-      return true;
-    }
-  }
-  if (first.seq == 0 || first.time_ms + config_.dedupe_window_ms <= now_.wall_ms) return false;
-  if (differs(first)) return conflict();
-  counters_.add(Counter::kDedupeHits);
-  answer(to, Code::kOk, {}, first.seq, first.time_ms, {}, true);
-  return true;
 }
 
 // ---- relay --------------------------------------------------------------------------------------

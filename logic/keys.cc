@@ -100,13 +100,6 @@ std::string cursor_key(TimelineKey user, std::string_view device, std::uint64_t 
   return key;
 }
 
-std::string dedupe_key(TimelineKey timeline, UserId sender, ByteView client_id) {
-  std::string key = timeline_prefix(timeline, 8 + client_id.size());
-  append_number(key, sender.value);
-  key.append(as_text(client_id));
-  return key;
-}
-
 std::string prefix_end(std::string prefix) {
   while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) prefix.pop_back();
   IMS_ASSERT(!prefix.empty());

@@ -17,7 +17,6 @@
 //   kRows     P T seq                row of a timeline
 //   kCursors  P U len device T       cursor of one device in one timeline (T = U: the inbox; it
 //                                    exists exactly for known devices)
-//   kDedupe   P T sender client_id   what a client_id was answered
 //
 // User and group ids come from one counter, so T alone names a timeline.
 // Names, not numbers, key members and memberships: pages ascend by the bytes of the name.
@@ -53,7 +52,6 @@ std::string row_key(TimelineKey timeline, std::uint64_t seq);
 std::string device_cursors_key(TimelineKey user, std::string_view device);  // prefix of all T
 std::string cursor_key(TimelineKey user, std::string_view device, std::uint64_t timeline);
 std::string user_cursors_key(TimelineKey user);  // prefix of all devices
-std::string dedupe_key(TimelineKey timeline, UserId sender, ByteView client_id);
 
 // The smallest key behind every key that starts with `prefix`.
 std::string prefix_end(std::string prefix);

@@ -1,10 +1,14 @@
 // What a load reads, step by step, on the worker or on the reader (load.h).
 #include "logic/load.h"
 
+#include "logic/dedupe_key.h"
 #include "shared/assert.h"
+#include "shared/payload.h"
 
 namespace ims::logic {
 namespace {
+
+constexpr std::size_t kRepeatsOnWorkerMax = 256;
 
 // Collects the first row of a scan: its seq and time.
 class FirstRow final : public RowVisitor {
@@ -37,6 +41,36 @@ class RowPage final : public RowVisitor {
  private:
   Load& load_;
   std::size_t bytes_ = 0;
+};
+
+// Newest first, until they are too old. On the worker only a few: a busy timeline's are the
+// reader's.
+class Repeats final : public RowVisitor {
+ public:
+  Repeats(Load& load, std::size_t rows_max) : load_(load), rows_left_(rows_max) {}
+  bool on_row(std::string_view key, std::string_view value) override {
+    const auto row = decode_row(value);
+    if (row && row->time_ms < load_.cutoff_ms) return false;
+    if (rows_left_-- == 0) {
+      incomplete = true;
+      return false;
+    }
+    MessageView message;
+    if (!row || row->kind != RowKind::kMessage ||
+        decode_message(as_bytes(row->message()), message) != DecodeStatus::kOk ||
+        message.client_id.empty() || message.client_id.size() > kClientIdBytesMax ||
+        message.peer_seq != 0) {
+      return true;
+    }
+    const DedupeKey repeat(load_.timeline_key.id, row->sender, message.client_id);
+    load_.repeats.push_back({repeat.hash(load_.hash_seed), seq_of_row_key(key)});
+    return true;
+  }
+  bool incomplete = false;
+
+ private:
+  Load& load_;
+  std::size_t rows_left_;
 };
 
 // `page[].value` = | name length u8 | name | value |
@@ -152,6 +186,16 @@ StoreStatus load_row_page(Store& store, Load& load, ReadTier tier) {
                     row_key(load.timeline_key, load.seq_to + 1), load.scan_reverse, tier, visitor);
 }
 
+StoreStatus load_repeats(Store& store, Load& load, ReadTier tier) {
+  load.repeats.clear();
+  if (load.seq_from > load.seq_to) return StoreStatus::kOk;
+  Repeats visitor(load, tier == ReadTier::kCacheOnly ? kRepeatsOnWorkerMax : SIZE_MAX);
+  const StoreStatus status =
+      store.scan(Table::kRows, row_key(load.timeline_key, load.seq_from),
+                 row_key(load.timeline_key, load.seq_to + 1), true, tier, visitor);
+  return status == StoreStatus::kOk && visitor.incomplete ? StoreStatus::kIncomplete : status;
+}
+
 StoreStatus load_name_page(Store& store, Load& load, ReadTier tier) {
   load.page.clear();
   load.more = false;
@@ -172,6 +216,7 @@ void Load::reset() {
   cursors.clear();
   mine.clear();
   page.clear();
+  repeats = {};
   timeline = {};
   listed_contacts = false;
 }
@@ -192,6 +237,7 @@ StoreStatus run_load(Store& store, Load& load, ReadTier tier) {
     case Load::Kind::kFirstSeq:
       return find_first_kept(store, load.timeline_key, load.cutoff_ms, load.timeline, tier);
     case Load::Kind::kRowPage: return load_row_page(store, load, tier);
+    case Load::Kind::kRepeats: return load_repeats(store, load, tier);
     case Load::Kind::kNamePage: return load_name_page(store, load, tier);
   }
   IMS_ASSERT(false);

@@ -23,6 +23,7 @@ struct Load : ReadJob {
     kMine,       // `mine` alone
     kFirstSeq,   // `timeline` state brought up to date
     kRowPage,    // rows of a timeline, [seq_from, seq_to], oldest or newest first
+    kRepeats,    // what the rows of [seq_from, seq_to] not older than cutoff_ms are repeated by
     kNamePage,   // keys of kMeta behind a prefix: members
   };
   enum class Reason : std::uint8_t {  // what the worker does with the result
@@ -36,6 +37,12 @@ struct Load : ReadJob {
     std::string value;
   };
 
+  // A row with a client_id: DedupeKey::hash() of it.
+  struct Repeat {
+    std::uint64_t hash = 0;
+    std::uint64_t seq = 0;
+  };
+
   // ---- the question ----
   Kind load_kind{};
   Reason reason{};
@@ -47,6 +54,7 @@ struct Load : ReadJob {
   ConnectionId connection;        // kCatchup: the session's
   SessionId session;
   std::uint32_t feed = 0;
+  std::uint64_t hash_seed = 0;    // kRepeats
   bool listed_contacts = false;   // kNamePage: contact rows that LIST shows
   Requester requester;
   std::string record;             // the request, to go on with
@@ -57,6 +65,7 @@ struct Load : ReadJob {
   std::vector<Cursor> cursors;
   std::vector<Mine> mine;
   std::vector<Page> page;
+  std::vector<Repeat> repeats;
 
   void reset();
 };

@@ -80,9 +80,11 @@ void Worker::put_recalled(const Timeline& timeline, std::string_view recalled) {
   fields.time_ms = message.time_ms;
   fields.device = message.device;
   std::string value;
-  append_row_header(value, row->time_ms, row->origin_session, row->sender, row->kind);
-  value.resize(kRowHeaderBytes + push_message_bytes(fields));
-  write_push_message(reinterpret_cast<std::byte*>(value.data() + kRowHeaderBytes), fields);
+  append_recalled_header(value, *row,
+                         hash_content(static_cast<std::uint8_t>(message.type), message.payload));
+  const std::size_t body_offset = value.size();
+  value.resize(body_offset + push_message_bytes(fields));
+  write_push_message(reinterpret_cast<std::byte*>(value.data() + body_offset), fields);
   const std::string key = row_key(timeline.key, message.seq);
   ops().put(Table::kRows, key, value);
   pending_recalls_[key] = open_->number;

@@ -10,6 +10,8 @@
 namespace ims::logic {
 namespace {
 
+constexpr std::uint8_t kRecalledBit = 0x80;  // of a row's kind
+constexpr std::size_t kContentHashBytes = 16;
 constexpr char kVersion = 1;
 constexpr char kUserVersion = 2;    // 1: no contacts
 constexpr char kOutboxVersion = 2;  // 1: memberships alone
@@ -125,16 +127,30 @@ void append_row_header(std::string& out, std::int64_t time_ms, SessionId origin_
   out.push_back(static_cast<char>(kind));
 }
 
+void append_recalled_header(std::string& out, const RowView& row, const ContentHash& content) {
+  append_row_header(out, row.time_ms, row.origin_session, row.sender, row.kind);
+  out.back() = static_cast<char>(static_cast<std::uint8_t>(row.kind) | kRecalledBit);
+  append_number(out, content.low);
+  append_number(out, content.high);
+}
+
 std::optional<RowView> decode_row(std::string_view value) {
   if (value.size() <= kRowHeaderBytes) return std::nullopt;
   RowView row;
   row.time_ms = read_number<std::int64_t>(value, 0);
   row.origin_session.value = read_number<std::uint64_t>(value, 8);
   row.sender.value = read_number<std::uint64_t>(value, 16);
-  const auto kind = static_cast<std::uint8_t>(value[24]);
+  const auto bits = static_cast<std::uint8_t>(value[24]);
+  const auto kind = static_cast<std::uint8_t>(bits & ~kRecalledBit);
   if (kind > static_cast<std::uint8_t>(RowKind::kContactEvent)) return std::nullopt;
   row.kind = static_cast<RowKind>(kind);
   row.body = value.substr(kRowHeaderBytes);
+  if ((bits & kRecalledBit) != 0) {
+    if (row.body.size() <= kContentHashBytes) return std::nullopt;
+    row.recalled = ContentHash{read_number<std::uint64_t>(row.body, 0),
+                               read_number<std::uint64_t>(row.body, 8)};
+    row.body.remove_prefix(kContentHashBytes);
+  }
   if (payload_offset(row.body) == 0) return std::nullopt;
   return row;
 }
@@ -253,30 +269,9 @@ std::optional<CursorRow> decode_cursor(std::string_view value) {
   return row;
 }
 
-std::string encode_dedupe(const DedupeRow& row) {
-  std::string out;
-  append_number(out, row.time_ms);
-  append_number(out, row.seq);
-  append_number(out, row.hash_low);
-  append_number(out, row.hash_high);
-  return out;
-}
-
-std::optional<DedupeRow> decode_dedupe(std::string_view value) {
-  ValueReader reader = ValueReader::behind(value, 0);
-  DedupeRow row;
-  row.time_ms = reader.number<std::int64_t>();
-  row.seq = reader.number<std::uint64_t>();
-  row.hash_low = reader.number<std::uint64_t>();
-  row.hash_high = reader.number<std::uint64_t>();
-  if (!reader.ok()) return std::nullopt;
-  return row;
-}
-
-void hash_message(std::uint8_t type, ByteView payload, DedupeRow& row) {
+ContentHash hash_content(std::uint8_t type, ByteView payload) noexcept {
   const XXH128_hash_t hash = XXH3_128bits_withSeed(payload.data(), payload.size(), type);
-  row.hash_low = hash.low64;
-  row.hash_high = hash.high64;
+  return {hash.low64, hash.high64};
 }
 
 // ---- contacts -----------------------------------------------------------------------------------

@@ -2,10 +2,10 @@
 // starts with a version byte; decode_x refuses another version (the store's format guards first).
 //
 //   row      | time_ms i64 | origin_session u64 | sender u64 | kind u8 | push body ...
+//            a recalled one: kind + 0x80 | hash128 of type and payload that it had | push body ...
 //   cursor   | last_used_ms i64 | seq u64 |
-//   dedupe   | time_ms i64 | seq u64 | hash128 of type and payload |
 //
-// These three start with a time, by which compaction drops what is past its window. A row keeps the
+// These two start with a time, by which compaction drops what is past its window. A row keeps the
 // body of its push, a serialized Request, encoded once when it was accepted: delivery is a copy.
 #pragma once
 
@@ -22,12 +22,21 @@ namespace ims::logic {
 
 enum class RowKind : std::uint8_t { kMessage = 0, kGroupEvent = 1, kContactEvent = 2 };
 
+// Of a message's type and payload: is a repeat one?
+struct ContentHash {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+  friend bool operator==(const ContentHash&, const ContentHash&) = default;
+};
+ContentHash hash_content(std::uint8_t type, ByteView payload) noexcept;
+
 struct RowView {
   std::int64_t time_ms = 0;
   SessionId origin_session;
   UserId sender;
   RowKind kind{};
   std::string_view body;  // the push: a serialized Request
+  std::optional<ContentHash> recalled;  // what it said before
 
   // The Request's payload, up to its end: the serialized Message, GroupEvent or ContactEvent.
   std::string_view message() const noexcept;
@@ -38,6 +47,8 @@ inline constexpr std::size_t kRowHeaderBytes = 8 + 8 + 8 + 1;
 // Writes a row's fixed part in front of a body that the caller appends.
 void append_row_header(std::string& out, std::int64_t time_ms, SessionId origin_session,
                        UserId sender, RowKind kind);
+// The same for one that is recalled; the body follows.
+void append_recalled_header(std::string& out, const RowView& row, const ContentHash& content);
 // Nothing for a row whose body is no push: a damaged one.
 std::optional<RowView> decode_row(std::string_view value);
 
@@ -115,17 +126,6 @@ struct CursorRow {
 };
 std::string encode_cursor(const CursorRow& row);
 std::optional<CursorRow> decode_cursor(std::string_view value);
-
-struct DedupeRow {
-  std::int64_t time_ms = 0;
-  std::uint64_t seq = 0;
-  std::uint64_t hash_low = 0;
-  std::uint64_t hash_high = 0;
-};
-std::string encode_dedupe(const DedupeRow& row);
-std::optional<DedupeRow> decode_dedupe(std::string_view value);
-// type and payload of a message, as the dedupe row keeps them
-void hash_message(std::uint8_t type, ByteView payload, DedupeRow& row);
 
 // One effect on a remote owner, applied in order of its number: a user's mine row, which may be
 // applied twice, or a contact row with the event that goes with it, which an applied row guards.

@@ -18,8 +18,9 @@
 
 namespace ims::logic {
 
-// 2: contacts; rows of format 1 are read as they are, and the number is raised at the first start.
-inline constexpr std::uint32_t kStoreFormat = 2;
+// 2: contacts. 3: recalled rows keep a hash, and no rows of kDedupe. What an earlier format wrote
+// is read as it is, and the number is raised at the first start.
+inline constexpr std::uint32_t kStoreFormat = 3;
 inline constexpr std::uint32_t kStoreFormatMin = 1;
 
 inline constexpr std::string_view kSysFormat = "sformat";

@@ -133,6 +133,7 @@ bool Worker::turn(Now now) {
   now_ = now;
   published_ = {};
   counters_.add(Counter::kTurns);
+  if (!dedupe_) begin_dedupe();
 
   bool worked = take_committed();
   worked |= take_loads();
@@ -311,7 +312,8 @@ bool Worker::idle() {
 bool Worker::quiet() const noexcept {
   return open_ == nullptr && in_flight_.empty() && committed_.empty() && loads_in_flight_ == 0 &&
          waiting_loads_.empty() && logins_.empty() && exchanges_.empty() &&
-         ack_exchanges_.empty() && waiting_answers_.empty() && dirty_sessions_.empty() && dirty_users_.empty() &&
+         ack_exchanges_.empty() && waiting_answers_.empty() && dirty_sessions_.empty() &&
+         dirty_users_.empty() &&
          waiting_effects_.empty() && outbox_size() == 0 && unerased_outbox_.empty() &&
          dismissals_.empty() && unsent_copies_.empty() && contacts_.quiet() && presence_.quiet();
 }
@@ -335,7 +337,6 @@ void Worker::tick() {
   presence_.tick();
   if (parked_count_ == 0) read_rows_.clear();
   erase_if(pending_recalls_, [this](const auto& at) { return !batch_is_pending(at.second); });
-  if (parked_count_ == 0) read_dedupe_.clear();  // of requests that were refused after their read
 
   if (now_.mono_ms - last_cursor_flush_ms_ >= kAutoCursorFlushMs / 2) {
     last_cursor_flush_ms_ = now_.mono_ms;
@@ -349,6 +350,8 @@ void Worker::tick() {
 
   if (now_.mono_ms - last_expiry_check_ms_ >= 1000) {
     last_expiry_check_ms_ = now_.mono_ms;
+    dedupe_->tick(now_.wall_ms);
+    counters_.set(Counter::kDedupeBytes, dedupe_->bytes());
     for (auto& [bits, session] : sessions_) {
       if (session->closing) continue;
       if (session->expires_ms != 0 && now_.wall_ms >= session->expires_ms) {

@@ -7,8 +7,8 @@
 // Rules      Nothing that a batch holds is answered or pushed before the batch is durable.
 //            Handoffs are always drained; requests only while every answer has room.
 // Files      worker.cc the turn | commit.cc batches | answers.cc records out | entities.cc the
-//            cache | entity_load.cc its reads | cursors.cc | handle_*.cc one kind of record each |
-//            contacts.h, presence.h parts of their own | own_copy.cc, recall.cc |
+//            cache | entity_load.cc its reads | handle_*.cc one kind of record each | cursors.cc,
+//            dedupe.cc | contacts.h, presence.h parts of their own | own_copy.cc, recall.cc |
 //            deliver.cc pushes | subscriptions.cc, outbox.cc, exchange.cc between workers |
 //            admin.cc, admin_devices.cc the operator
 // Threads    One, the worker's. Everything here belongs to it.
@@ -184,12 +184,26 @@ class Worker : private WorkerState {
   void relay_to_user(const RequestRecord& record, const MessageParts& parts, User& user);
   void relay_in_place(const RequestRecord& record, const User& user, std::uint32_t offset);
   void relay_to_group(const RequestRecord& record, const MessageParts& parts, Group& group);
-  // True: answered, waiting or parked; the message is not to be stored.
-  bool is_duplicate(const RequestRecord& record, Entity& target, const std::string& key,
-                    const DedupeRow& hash);
 
   // False: parked, or answered.
   bool may_write(const RequestRecord& record, std::string_view from, User& user);
+
+  // ---- dedupe.cc ----
+  enum class Found : std::uint8_t { kNo, kYes, kWaits };
+  struct FirstMessage {
+    std::int64_t time_ms = 0;
+    bool has_content = false;
+    ContentHash content;
+  };
+  void begin_dedupe();
+  // True: answered, waiting or parked; the message is not to be stored.
+  bool is_duplicate(const RequestRecord& record, const MessageParts& parts, Entity& target,
+                    Timeline& timeline, const DedupeKey& key, const ContentHash& content);
+  bool knows_repeats(Timeline& timeline);
+  bool look_through(Entity& target, Timeline& timeline, ByteView record);
+  void take_repeats(Timeline& timeline, const Load& load);
+  Found read_first(const RequestRecord& record, const MessageParts& parts, Entity& target,
+                   const Timeline& timeline, std::uint64_t seq, FirstMessage& first);
 
   // ---- own_copy.cc, recall.cc ----
   void send_copy(const User& recipient, const Effect& effect, std::string_view body);

@@ -86,7 +86,7 @@ struct AckExchange {
 
 // A client_id whose row is in a batch, and the repeats that wait for its answer.
 struct PendingDedupe {
-  DedupeRow hash;
+  ContentHash content;
   std::vector<Requester> waiters;
 };
 

@@ -5,12 +5,15 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "logic/dedupe_index.h"
+#include "logic/dedupe_key.h"
 #include "logic/relay_pins.h"
 #include "logic/tenant.h"
 #include "logic/worker_parts.h"
@@ -85,10 +88,11 @@ struct WorkerState {
   Load shared_page_;      // of a group's rows, while sessions are pumped
   bool pumping_ = false;
 
-  boost::unordered_flat_map<std::string, PendingDedupe> pending_dedupe_;
+  boost::unordered_flat_map<DedupeKey, PendingDedupe, DedupeKeyHash> pending_dedupe_;
+  std::optional<DedupeIndex> dedupe_;   // from the first turn on
+  std::vector<std::uint64_t> repeats_;  // seqs to look at, within one request
   boost::unordered_flat_map<std::string, std::uint64_t> pending_recalls_;  // row key to batch
-  boost::unordered_flat_map<std::string, std::string> read_rows_;  // for RECALL; empty: none
-  boost::unordered_flat_map<std::string, DedupeRow> read_dedupe_;  // found by a load; seq 0: none
+  boost::unordered_flat_map<std::string, std::string> read_rows_;  // found by a load; empty: none
 
   boost::unordered_flat_map<std::uint64_t, PendingLogin> logins_;  // by connection
 

@@ -96,6 +96,7 @@ struct Config {
   Durability durability = Durability::kSync;
   std::int64_t durability_interval_ms = 100;
   std::uint64_t state_cache_bytes = 64 * kMiB;  // per worker
+  std::uint64_t dedupe_bytes = 64 * kMiB;       // per worker
   std::uint64_t block_cache_bytes = 128 * kMiB;
   std::uint64_t write_buffer_bytes = 64 * kMiB;
   std::uint64_t store_reserve_bytes = 256 * kMiB;  // free space below which nothing is stored

@@ -162,6 +162,9 @@ const ConfigKey kKeys[] = {
            "How often the log is synced with durability = \"interval\"."),
     KEY(number, "store", state_cache_bytes, kBytes, {1 * kMiB, kTiB},
         "State of users and groups in memory, per worker."),
+    KEY(number, "store", dedupe_bytes, kBytes, {1 * kMiB, kTiB},
+        "Which client_ids came in dedupe_window, per worker. Each further sixth of it keeps four "
+        "times as many: a repeat of one of them is found more slowly."),
     KEY(number, "store", block_cache_bytes, kBytes, {1 * kMiB, kTiB},
         "The store's memory: blocks that were read and, out of it, write buffers."),
     KEY(number, "store", write_buffer_bytes, kBytes, {1 * kMiB, 4 * kGiB},

@@ -143,6 +143,7 @@ inline constexpr std::size_t kParkedBytesPerWorkerMax = 16 * kMiB;
 inline constexpr std::uint32_t kReadsInFlightPerWorkerMax = 1024;  // the reader's queue
 inline constexpr std::uint32_t kExchangeTimeoutMs = 5000;  // then UNAVAILABLE; reservations end
 inline constexpr std::uint32_t kAutoCursorFlushMs = 1000;  // AUTO cursors are durable within this
+inline constexpr std::size_t kDedupeFiltersMax = 32;  // above, rows older than the last are scanned
 inline constexpr std::size_t kDirtyUsersMax = 4096;  // whose sessions ended; above, stored at once
 inline constexpr std::size_t kOutboxMax = 65'536;  // entries at one worker; above, OVERLOADED
 inline constexpr std::size_t kContactExchangesMax = 1024;  // open questions of a worker
@@ -163,8 +164,6 @@ inline constexpr std::uint32_t kTokenExpiryCheckMs = 5000;
 inline constexpr std::uint32_t kBatchMessagesMax = 1024;
 inline constexpr std::size_t kBatchBytesMax = 1 * kMiB;
 inline constexpr std::uint32_t kBatchesInFlightMax = 4;  // per worker, handed to the committer
-inline constexpr std::uint32_t kDedupeEntriesPerWorkerMax = 1u << 20;  // above: read the store
-inline constexpr std::size_t kDedupeEntryBytesMax = 64;
 
 // ---- passwords and administration ----
 

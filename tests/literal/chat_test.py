@@ -650,6 +650,36 @@ class Restart(case.OwnServer, case.Case):
         self.expect("code, duplicate, seq", [(codes.OK, True, response.seq) for response in first],
                     [(response.code, response.duplicate, response.seq) for response in again])
 
+    def test_repeats_of_a_recalled_message_and_beside_own_copies(self):
+        # The first of a repeat is looked for among rows: here rows that changed, or only look like it.
+        user = case.fresh("rob")
+        self.make_users(user)
+        sender = self.login("sam", "phone")
+        self.login("sam", "desk")  # so that each message to rob has a copy in sam's own inbox
+        first, other = (sender.request(codes.MESSAGE, self.message(
+            to=user, payload=b"x", client_id=client_id), True) for client_id in (b"c", b"d"))
+        self.expect_code("recall", codes.OK, sender.request(codes.MESSAGE, self.message(
+            to=user, type=codes.RECALL, payload=b"\x08\x01"), True))
+        for when in ("at once", "after kill -9"):
+            with self.subTest(when=when):
+                if when != "at once":
+                    self.server.kill()
+                    self.server.start()
+                    sender = self.login("sam", "phone")
+                for original, client_id in ((first, b"c"), (other, b"d")):
+                    again = sender.request(codes.MESSAGE, self.message(
+                        to=user, payload=b"x", client_id=client_id), True)
+                    self.expect("repeat: code, duplicate, seq, time_ms",
+                                (codes.OK, True, original.seq, original.time_ms),
+                                (again.code, again.duplicate, again.seq, again.time_ms))
+                    self.expect_code("another payload", codes.ALREADY_EXISTS, sender.request(
+                        codes.MESSAGE, self.message(to=user, payload=b"y", client_id=client_id),
+                        True))
+                own = sender.request(codes.MESSAGE, self.message(
+                    to="sam", payload=b"x", client_id=b"c"), True)
+                self.expect("to oneself: code, duplicate", (codes.OK, when != "at once"),
+                            (own.code, own.duplicate))
+
     def test_auto_cursor_is_durable_within_a_second(self):
         user = "rob"
         sender, receiver = self.login("sam"), self.login(user, ack=codes.AUTO)

@@ -299,11 +299,11 @@ class Format(case.Case):
         server.add_app()
         server.start()
         self.expect("exit code", 0, server.stop())
-        self.set_format(server, 3)
+        self.set_format(server, 4)
         with self.assertRaises(server_module.StartFailed) as caught:
             server._start_once(())
         self.expect("imsd's exit code", 1, caught.exception.returncode)
-        refusal = "has format 3, this imsd reads and writes format 2"
+        refusal = "has format 4, this imsd reads and writes format 3"
         self.assertIn(refusal, str(caught.exception))
         done = server.ctl("app", "list", check=False)
         self.expect("imsctl's exit code", 1, done.returncode)

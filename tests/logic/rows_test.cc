@@ -35,6 +35,29 @@ TEST_CASE("rows: a timeline row's fields and its message come back") {
   CHECK(row->message() == "abc");
 }
 
+TEST_CASE("rows: a recalled row keeps the hash of what it said, and is refused where that is cut") {
+  const std::string body = bytes({0x08, 2, 0x12, 3, 'a', 'b', 'c'});
+  const std::string value = row_with(body);
+  const auto row = decode_row(value);
+  REQUIRE(row);
+  CHECK_FALSE(row->recalled);
+  const ContentHash content = hash_content(1, as_bytes("abc"));
+  std::string header;
+  append_recalled_header(header, *row, content);
+  const std::string whole = header + body;
+  const auto recalled = decode_row(whole);
+  REQUIRE(recalled);
+  CHECK(recalled->recalled == content);
+  CHECK(recalled->kind == RowKind::kMessage);
+  CHECK(recalled->sender == UserId{4});
+  CHECK(recalled->body == body);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    CHECK_FALSE(decode_row(std::string_view(whole).substr(0, size)));
+  }
+  CHECK(hash_content(1, as_bytes("abc")) != hash_content(0, as_bytes("abc")));
+  CHECK(hash_content(1, as_bytes("abc")) != hash_content(1, as_bytes("abd")));
+}
+
 TEST_CASE("rows: a body that is no push is refused, at every cut and with anything behind it") {
   const std::string long_payload(200, 'p');
   struct Row {
@@ -116,8 +139,6 @@ TEST_CASE("rows: every other value comes back as it was written, and no cut of i
   const MineRow mine{.group = GroupId{7}, .join_seq = 1, .end_seq = 2, .end_time_ms = 3};
   CHECK(decode_mine(check_value(mine, encode_mine, decode_mine))->end_seq == 2);
   CHECK(decode_cursor(check_value(CursorRow{1, 2}, encode_cursor, decode_cursor))->seq == 2);
-  const DedupeRow dedupe{.time_ms = 1, .seq = 2, .hash_low = 3, .hash_high = 4};
-  CHECK(decode_dedupe(check_value(dedupe, encode_dedupe, decode_dedupe))->hash_high == 4);
   const OutboxRow outbox{TenantId{1}, "user", "group", mine};
   CHECK(decode_outbox(check_value(outbox, encode_outbox, decode_outbox))->user_name == "user");
 

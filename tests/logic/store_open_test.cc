@@ -70,7 +70,7 @@ TEST_CASE("open: a file in the way, a store in use, a newer format: clear errors
     REQUIRE(put(store, Table::kMeta, kSysFormat, newer) == StoreStatus::kOk);
   }
   CHECK_THROWS_WITH_AS(RocksStore(path, tiny_store_options()),
-                       doctest::Contains("has format 3, this imsd reads and writes format 2"),
+                       doctest::Contains("has format 4, this imsd reads and writes format 3"),
                        StoreError);
 }
 

@@ -236,7 +236,9 @@ Truth SimWorld::truth() {
     const auto name = names.find(number(key.substr(2)));
     expect(name != names.end(), "rows of a timeline that has no owner");
     Request request;
-    expect(request.ParseFromString(std::string(value.substr(25))), "a row that does not decode");
+    const auto stored = logic::decode_row(value);
+    expect(stored && request.ParseFromString(std::string(stored->body)),
+           "a row that does not decode");
     Row row;
     std::uint64_t seq = 0;
     if (request.type() == Request::MESSAGE) {
