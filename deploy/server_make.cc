@@ -3,6 +3,8 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
+
 #include "deploy/allocator.h"
 #include "deploy/server_parts.h"
 #include "shared/log.h"
@@ -154,6 +156,17 @@ void Server::Parts::make_gateways() {
     if (!uring) IMS_LOG(kWarn, "io_uring_refused", {{"why", why_not}, {"using", "epoll"}});
   }
   const std::uint32_t slots = connections_per_gateway(config, uring, nofile);
+  const std::uint32_t wanted =
+      config.max_connections != 0 ? config.max_connections : kConnectionsPerGatewayDefault;
+  if (slots < wanted) {
+    IMS_LOG(kWarn, "few_connections",
+            {{"per_gateway", slots},
+             {"wanted", wanted},
+             {"why", uring ? "a ring's table holds RLIMIT_NOFILE, and a gateway has 32 rings"
+                           : "with epoll each connection is one of RLIMIT_NOFILE"},
+             {"rlimit_nofile", nofile}});
+  }
+  const auto ring_slots = static_cast<std::uint32_t>(std::min<std::uint64_t>(nofile, slots));
   address = config.listen;
   std::vector<ByteRing*> all_requests;
   for (const auto& row : requests) all_requests.insert(all_requests.end(), row.begin(), row.end());
@@ -164,7 +177,8 @@ void Server::Parts::make_gateways() {
     address = thread.listener->address();
     if (uring) {
       thread.uring = gateway::UringIo::create(*thread.listener, *thread.wakeup, *thread.counters,
-                                              static_cast<GatewayIndex>(i), slots, why_not);
+                                              static_cast<GatewayIndex>(i),
+                                              {slots, ring_slots}, why_not);
       if (thread.uring == nullptr) {
         throw std::runtime_error("io_uring is refused here: " + why_not + "; try --io epoll");
       }

@@ -63,9 +63,9 @@ EpollIo::EpollIo(Listener& listener, Wakeup& wakeup, CounterBlock& counters, Gat
 }
 
 EpollIo::~EpollIo() {
-  for (const Socket& socket : sockets_) {
+  sockets_.for_each([](const Socket& socket) {
     if (socket.fd >= 0) close(socket.fd);
-  }
+  });
   if (reserve_fd_ >= 0) close(reserve_fd_);
   close(epoll_fd_);
 }
@@ -220,9 +220,7 @@ void EpollIo::try_send(Socket& socket) {
 }
 
 EpollIo::Socket& EpollIo::socket_of(ConnectionId connection) {
-  const std::uint32_t slot = connection.slot();
-  if (slot >= sockets_.size()) sockets_.resize(slot + slot / 2 + 64);
-  return sockets_[slot];
+  return sockets_[connection.slot()];
 }
 
 // The connection's socket, put into the epoll set by its first request.

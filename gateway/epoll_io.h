@@ -24,6 +24,7 @@
 
 #include "gateway/io.h"
 #include "gateway/listener.h"
+#include "gateway/slot_array.h"
 #include "shared/counters.h"
 #include "shared/wakeup.h"
 
@@ -69,7 +70,7 @@ class EpollIo {
   const GatewayIndex gateway_;
   int epoll_fd_ = -1;
   int reserve_fd_ = -1;
-  std::vector<Socket> sockets_;
+  SlotArray<Socket> sockets_;
   std::vector<ConnectionId> readable_;      // read this turn, and those to read next turn
   std::vector<ConnectionId> reading_;
   std::vector<Completion> completions_;

@@ -17,6 +17,9 @@
 namespace ims::gateway {
 namespace {
 
+// Between the probes of a silent peer: several come before tcp_user_timeout ends the connection.
+constexpr int kKeepaliveIntervalSeconds = 10;
+
 std::string likely_cause(int error) {
   switch (error) {
     case EADDRINUSE:
@@ -58,6 +61,7 @@ Step set_options(int fd, const Config& config, bool share) {
   set(SOL_SOCKET, SO_KEEPALIVE, 1, "SO_KEEPALIVE");
   set(IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
   set(IPPROTO_TCP, TCP_KEEPIDLE, seconds(config.tcp_keepalive_idle_ms), "TCP_KEEPIDLE");
+  set(IPPROTO_TCP, TCP_KEEPINTVL, kKeepaliveIntervalSeconds, "TCP_KEEPINTVL");
   set(IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(config.tcp_user_timeout_ms),
       "TCP_USER_TIMEOUT");
   set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, static_cast<int>(config.tcp_notsent_lowat_bytes),

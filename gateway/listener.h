@@ -32,6 +32,9 @@ class Listener {
   // With the port that is bound: what the next gateway's open() takes.
   const std::string& address() const noexcept { return address_; }
 
+  // Connections that may wait in it, at most.
+  std::uint32_t backlog() const noexcept { return config_->listen_backlog; }
+
   void close() noexcept;
   // 0, or the errno of what failed; then still closed.
   int reopen();

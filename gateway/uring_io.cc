@@ -2,40 +2,33 @@
 #include "gateway/uring_io.h"
 
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
-#include <cerrno>
-#include <cstring>
-
+#include "gateway/uring_tags.h"
 #include "shared/assert.h"
-#include "shared/clock.h"
-#include "shared/log.h"
 
 namespace ims::gateway {
 namespace {
 
-// user_data = op | generation | slot: a ConnectionId whose gateway byte tells the operation.
-enum class Tag : std::uint8_t { kIgnore, kAccept, kWake, kRecv, kSend, kShutdown, kClose };
-
 constexpr std::uint16_t kBufferGroup = 0;
-constexpr std::int64_t kAcceptBackoffMs = 100;
 constexpr int kPassesMax = 8;         // enters per wait() while each one brings more
 constexpr unsigned kPassBusyCqes = 16;  // DEFER_TASKRUN runs about 20 receives per enter
 
-std::uint64_t user_data(Tag tag, ConnectionId connection) noexcept {
-  return (connection.bits & 0x00ff'ffff'ffff'ffffull) | (static_cast<std::uint64_t>(tag) << 56);
-}
-
-void set_user_data(io_uring_sqe* sqe, Tag tag, ConnectionId connection) noexcept {
-  sqe->user_data = user_data(tag, connection);
+void cancel(Uring& ring, Tag what, ConnectionId connection) {
+  io_uring_sqe* sqe = ring.next_sqe();
+  io_uring_prep_cancel64(sqe, user_data(what, connection), 0);
+  set_user_data(sqe, Tag::kIgnore, connection);
 }
 
 }  // namespace
 
-UringIo::UringIo(Listener& listener, Wakeup& wakeup, CounterBlock& counters, GatewayIndex gateway)
-    : listener_(listener), wakeup_(wakeup), counters_(counters), gateway_(gateway) {
-  used_buffers_.reserve(kReceiveBufferCount);
+UringIo::UringIo(Listener& listener, Wakeup& wakeup, CounterBlock& counters, GatewayIndex gateway,
+                 Tables tables)
+    : listener_(listener),
+      wakeup_(wakeup),
+      counters_(counters),
+      gateway_(gateway),
+      tables_(tables) {
   completions_.reserve(kCompletionsPerTurnMax + kReceiveBufferCount);
 }
 
@@ -44,59 +37,64 @@ UringIo::UringIo(Listener& listener, Wakeup& wakeup, CounterBlock& counters, Gat
 std::span<const Completion> UringIo::wait(std::chrono::milliseconds timeout) {
   if (!enabled_) enable();
   completions_.clear();
-  if (accepting_ && !accept_armed_) arm_accept();
-  enter(timeout);
-  reap();
+  if (accepting_) keep_accepting();
+  if (timeout.count() > 0 && rings_.size() > 1 && !others_quiet_for_sleep()) {
+    timeout = std::chrono::milliseconds{0};
+  }
+  look(timeout);
   // One enter runs a bounded amount of task work: go on while it is worth it, and buffers are left.
   std::size_t before = 0;
   for (int pass = 1; pass < kPassesMax && completions_.size() - before >= kPassBusyCqes &&
-                     used_buffers_.size() < kReceiveBufferCount / 2;
+                     buffers_left();
        ++pass) {
     before = completions_.size();
-    enter(std::chrono::milliseconds{0});
-    reap();
+    look(std::chrono::milliseconds{0});
   }
   return completions_;
 }
 
-// Submits what is prepared and runs the kernel's pending work. Blocks only when there is nothing to
-// submit and nothing to reap.
-void UringIo::enter(std::chrono::milliseconds timeout) {
-  counters_.add(Counter::kSyscalls);
-  if (io_uring_cq_has_overflow(&ring_)) counters_.add(Counter::kCqOverflow);
-  const bool may_block = timeout.count() > 0 && io_uring_sq_ready(&ring_) == 0 &&
-                         io_uring_cq_ready(&ring_) == 0;
-  if (!may_block) {
-    const int result = io_uring_submit_and_get_events(&ring_);
-    IMS_ASSERT(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
-    return;
-  }
-  __kernel_timespec wait_time{timeout.count() / 1000, timeout.count() % 1000 * 1'000'000};
-  io_uring_getevents_arg argument{};
-  argument.ts = reinterpret_cast<std::uint64_t>(&wait_time);
-  unsigned flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
-  if (no_iowait_) flags |= IORING_ENTER_NO_IOWAIT;
-  if ((ring_.int_flags & 1) != 0) flags |= IORING_ENTER_REGISTERED_RING;
-  const int result = io_uring_enter2(static_cast<unsigned>(ring_.enter_ring_fd), 0, 1, flags,
-                                     reinterpret_cast<sigset_t*>(&argument), sizeof argument);
-  IMS_ASSERT(result >= 0 || result == -EINTR || result == -ETIME || result == -EAGAIN ||
-             result == -EBUSY);
-}
-
-void UringIo::reap() {
-  io_uring_cqe* cqes[256];
-  while (completions_.size() < kCompletionsPerTurnMax) {
-    const unsigned count = io_uring_peek_batch_cqe(&ring_, cqes, 256);
-    if (count == 0) return;
-    for (unsigned i = 0; i < count; ++i) on_cqe(*cqes[i]);
-    io_uring_cq_advance(&ring_, count);
+// Enters every ring that has something. Sleeps in the first alone.
+void UringIo::look(std::chrono::milliseconds timeout) {
+  visit(*rings_[0], timeout);
+  for (std::size_t i = 1; i < rings_.size(); ++i) {
+    Uring& ring = *rings_[i];
+    ring.listen(false);
+    if (!ring.idle()) visit(ring, std::chrono::milliseconds{0});
   }
 }
 
-void UringIo::on_cqe(const io_uring_cqe& cqe) {
+void UringIo::visit(Uring& ring, std::chrono::milliseconds timeout) {
+  ring.enter(timeout);
+  ring.reap([&](const io_uring_cqe& cqe) { on_cqe(ring, cqe); },
+            [&] { return completions_.size() >= kCompletionsPerTurnMax; });
+}
+
+// Before a sleep: from here on the other rings write the eventfd that the first one polls. True if
+// none of them had something already.
+//
+// The pattern is that of wakeup.h: the kernel marks the ring (TASKRUN), then looks whether it is
+// listened to; this thread listens, then looks for the mark. The fence pairs with the kernel's
+// atomic update of the mark, so that at least one side sees the other.
+bool UringIo::others_quiet_for_sleep() noexcept {
+  for (std::size_t i = 1; i < rings_.size(); ++i) rings_[i]->listen(true);
+  io_uring_smp_mb();
+  for (std::size_t i = 1; i < rings_.size(); ++i) {
+    if (!rings_[i]->idle()) return false;
+  }
+  return true;
+}
+
+bool UringIo::buffers_left() const noexcept {
+  for (const std::unique_ptr<Uring>& ring : rings_) {
+    if (ring->lent_count() >= buffers_per_ring_ / 2) return false;
+  }
+  return true;
+}
+
+void UringIo::on_cqe(Uring& ring, const io_uring_cqe& cqe) {
   const auto tag = static_cast<Tag>(cqe.user_data >> 56);
   if (tag == Tag::kIgnore) return;
-  if (tag == Tag::kAccept) return on_accept_cqe(cqe);
+  if (tag == Tag::kAccept) return on_accept_cqe(ring, cqe);
   if (tag == Tag::kWake) {
     wakeup_.drain();
     if ((cqe.flags & IORING_CQE_F_MORE) == 0) arm_wakeup();
@@ -108,7 +106,7 @@ void UringIo::on_cqe(const io_uring_cqe& cqe) {
   InFlight& in_flight = in_flight_of(connection);
   switch (tag) {
     case Tag::kRecv:
-      on_recv_cqe(connection, in_flight, cqe);
+      on_recv_cqe(ring, connection, in_flight, cqe);
       break;
     case Tag::kSend:
       in_flight.send = false;
@@ -128,27 +126,12 @@ void UringIo::on_cqe(const io_uring_cqe& cqe) {
   report_if_closed(connection, in_flight);
 }
 
-void UringIo::on_accept_cqe(const io_uring_cqe& cqe) {
-  if ((cqe.flags & IORING_CQE_F_MORE) == 0) accept_armed_ = false;
-  if (cqe.res >= 0) {
-    accept_retry_ms_ = 0;
-    completions_.push_back({IoOp::kAccept, kNoConnection, 0, cqe.res, {}, false});
-  } else if (cqe.res != -ECANCELED) {
-    // Out of memory or of slots, or a client that is gone already: not at once again.
-    counters_.add(Counter::kAcceptErrors);
-    IMS_LOG(kWarn, "accept_failed", {{"error", std::strerror(-cqe.res)}, {"gateway", gateway_}});
-    accept_retry_ms_ = read_clock().mono_ms + kAcceptBackoffMs;
-  }
-}
-
-void UringIo::on_recv_cqe(ConnectionId connection, InFlight& in_flight, const io_uring_cqe& cqe) {
+void UringIo::on_recv_cqe(Uring& ring, ConnectionId connection, InFlight& in_flight,
+                          const io_uring_cqe& cqe) {
   ByteView bytes;
   if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) {
-    const auto buffer = static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
-    used_buffers_.push_back(buffer);
-    if (cqe.res > 0) {
-      bytes = {buffers_ + buffer * kReceiveBufferBytes, static_cast<std::size_t>(cqe.res)};
-    }
+    bytes = ring.take_buffer(static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT),
+                             cqe.res);
   }
   const bool ended = (cqe.flags & IORING_CQE_F_MORE) == 0;
   if (ended) in_flight.recv = false;
@@ -167,30 +150,28 @@ void UringIo::report_if_closed(ConnectionId connection, InFlight& in_flight) {
 // ---- submitting --------------------------------------------------------------------------------
 
 void UringIo::submit(std::span<const IoRequest> requests) {
-  return_buffers();  // first: a receive that is armed now must find them
+  // First: a receive that is armed now must find them.
+  for (const std::unique_ptr<Uring>& ring : rings_) ring->return_buffers();
   for (const IoRequest& request : requests) {
     switch (request.op) {
       case IoOp::kStartRecv:
         start_recv(request);
         break;
-      case IoOp::kStopRecv: {
-        io_uring_sqe* sqe = next_sqe();
-        io_uring_prep_cancel64(sqe, user_data(Tag::kRecv, request.connection), 0);
-        set_user_data(sqe, Tag::kIgnore, request.connection);
+      case IoOp::kStopRecv:
+        cancel(ring_of(request), Tag::kRecv, request.connection);
         break;
-      }
       case IoOp::kSend: {
-        io_uring_sqe* sqe = next_sqe();
-        io_uring_prep_send(sqe, request.socket, request.bytes.data(), request.bytes.size(),
-                           MSG_NOSIGNAL);
+        io_uring_sqe* sqe = ring_of(request).next_sqe();
+        io_uring_prep_send(sqe, Uring::descriptor_of(request.socket), request.bytes.data(),
+                           request.bytes.size(), MSG_NOSIGNAL);
         io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
         set_user_data(sqe, Tag::kSend, request.connection);
         in_flight_of(request.connection).send = true;
         break;
       }
       case IoOp::kShutdown: {
-        io_uring_sqe* sqe = next_sqe();
-        io_uring_prep_shutdown(sqe, request.socket, SHUT_WR);
+        io_uring_sqe* sqe = ring_of(request).next_sqe();
+        io_uring_prep_shutdown(sqe, Uring::descriptor_of(request.socket), SHUT_WR);
         io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
         set_user_data(sqe, Tag::kShutdown, request.connection);
         in_flight_of(request.connection).shutdown = true;
@@ -210,8 +191,8 @@ void UringIo::submit(std::span<const IoRequest> requests) {
 // POLL_FIRST: armed while the buffer ring is empty it would fail again at once; so it waits for
 // data.
 void UringIo::start_recv(const IoRequest& request) {
-  io_uring_sqe* sqe = next_sqe();
-  io_uring_prep_recv_multishot(sqe, request.socket, nullptr, 0, 0);
+  io_uring_sqe* sqe = ring_of(request).next_sqe();
+  io_uring_prep_recv_multishot(sqe, Uring::descriptor_of(request.socket), nullptr, 0, 0);
   sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
   sqe->buf_group = kBufferGroup;
   io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT);
@@ -223,99 +204,39 @@ void UringIo::start_recv(const IoRequest& request) {
 }
 
 // Cancel first, in the same submission: a close alone would leave the socket open under an armed
-// receive.
+// receive. By user_data: the kernel finds a request by it in a hash table, by descriptor only by
+// looking at all requests of the ring, which makes closing n connections cost n * n.
 void UringIo::close_now(const IoRequest& request) {
-  io_uring_sqe* cancel = next_sqe();
-  io_uring_prep_cancel_fd(cancel, request.socket,
-                          IORING_ASYNC_CANCEL_FD_FIXED | IORING_ASYNC_CANCEL_ALL);
-  set_user_data(cancel, Tag::kIgnore, request.connection);
-  io_uring_sqe* close = next_sqe();
-  io_uring_prep_close_direct(close, static_cast<unsigned>(request.socket));
+  Uring& ring = ring_of(request);
   const bool nobody = request.connection == kNoConnection;
+  if (!nobody) {
+    InFlight& in_flight = in_flight_of(request.connection);
+    IMS_ASSERT(!in_flight.shutdown);  // its completion comes first (closing.cc)
+    if (in_flight.recv) cancel(ring, Tag::kRecv, request.connection);
+    if (in_flight.send) cancel(ring, Tag::kSend, request.connection);
+    in_flight.close = true;
+    in_flight.closing = true;
+  }
+  io_uring_sqe* close = ring.next_sqe();
+  io_uring_prep_close_direct(close, static_cast<unsigned>(Uring::descriptor_of(request.socket)));
   set_user_data(close, nobody ? Tag::kIgnore : Tag::kClose, request.connection);
-  if (nobody) return;
-  InFlight& in_flight = in_flight_of(request.connection);
-  in_flight.close = true;
-  in_flight.closing = true;
-}
-
-void UringIo::return_buffers() {
-  if (used_buffers_.empty()) return;
-  const int mask = io_uring_buf_ring_mask(kReceiveBufferCount);
-  int offset = 0;
-  for (const std::uint16_t buffer : used_buffers_) {
-    io_uring_buf_ring_add(buffer_ring_, buffers_ + buffer * kReceiveBufferBytes,
-                          kReceiveBufferBytes, buffer, mask, offset++);
-  }
-  io_uring_buf_ring_advance(buffer_ring_, offset);
-  used_buffers_.clear();
-}
-
-io_uring_sqe* UringIo::next_sqe() {
-  io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
-  while (sqe == nullptr) {  // the queue is full: hand it over
-    counters_.add(Counter::kSyscalls);
-    const int result = io_uring_submit(&ring_);
-    IMS_ASSERT(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
-    sqe = io_uring_get_sqe(&ring_);
-  }
-  return sqe;
+  // The close frees its place in the table as it is submitted, before any accept that is armed
+  // behind it.
+  IMS_ASSERT(ring.room.used > 0);
+  --ring.room.used;
 }
 
 UringIo::InFlight& UringIo::in_flight_of(ConnectionId connection) {
-  const std::uint32_t slot = connection.slot();
-  if (slot >= in_flight_.size()) in_flight_.resize(slot + slot / 2 + 64);
-  InFlight& found = in_flight_[slot];
+  InFlight& found = in_flight_[connection.slot()];
   if (found.generation == 0) found.generation = connection.generation();
   IMS_ASSERT(found.generation == connection.generation());
   return found;
 }
 
-// ---- accepting ---------------------------------------------------------------------------------
-
-void UringIo::set_accepting(bool accepting) {
-  if (accepting == accepting_) return;
-  accepting_ = accepting;
-  if (accepting) return;  // wait() arms
-  if (accept_armed_) {
-    io_uring_sqe* sqe = next_sqe();
-    io_uring_prep_cancel64(sqe, user_data(Tag::kAccept, kNoConnection), 0);
-    set_user_data(sqe, Tag::kIgnore, kNoConnection);
-    counters_.add(Counter::kSyscalls);
-    io_uring_submit(&ring_);
-  }
-  listener_.close();
-}
-
-void UringIo::arm_accept() {
-  if (accept_retry_ms_ != 0 && read_clock().mono_ms < accept_retry_ms_) return;
-  if (listener_.fd() < 0) {
-    if (const int error = listener_.reopen(); error != 0) {
-      counters_.add(Counter::kAcceptErrors);
-      IMS_LOG(kWarn, "listen_failed", {{"error", std::strerror(error)}, {"gateway", gateway_}});
-      accept_retry_ms_ = read_clock().mono_ms + kAcceptBackoffMs;
-      return;
-    }
-  }
-  io_uring_sqe* sqe = next_sqe();
-  io_uring_prep_multishot_accept_direct(sqe, listener_.fd(), nullptr, nullptr, 0);
-  set_user_data(sqe, Tag::kAccept, kNoConnection);
-  accept_armed_ = true;
-}
-
 void UringIo::arm_wakeup() {
-  io_uring_sqe* sqe = next_sqe();
+  io_uring_sqe* sqe = rings_[0]->next_sqe();
   io_uring_prep_poll_multishot(sqe, wakeup_.fd(), POLLIN);
   set_user_data(sqe, Tag::kWake, kNoConnection);
-}
-
-void UringIo::enable() {
-  const int result = enable_ring(ring_);
-  IMS_ASSERT(result >= 0);
-  io_uring_register_ring_fd(&ring_);  // cheaper enters; not essential
-  enabled_ = true;
-  return_buffers();
-  arm_wakeup();
 }
 
 }  // namespace ims::gateway

@@ -68,7 +68,7 @@ struct Config {
   std::uint32_t so_sndbuf_bytes = kSoSndbufBytesDefault;
   std::uint32_t tcp_notsent_lowat_bytes = 16 * kKiB;
   std::string tcp_congestion;  // empty: the system's
-  std::int64_t tcp_user_timeout_ms = 30'000;
+  std::int64_t tcp_user_timeout_ms = 90'000;
   std::int64_t tcp_keepalive_idle_ms = 60'000;
   std::uint32_t listen_backlog = 4096;
   std::uint32_t max_connections = 0;  // per gateway; 0: connections_per_gateway() decides
@@ -118,9 +118,12 @@ class ConfigError : public std::runtime_error {
 Config load_config(int argc, const char* const* argv, const char* const* environment);
 
 // Slots of one gateway's connection table: max_connections, or what RLIMIT_NOFILE (`nofile`) lets
-// the backend hold. One ring's table of direct descriptors may not exceed it, but rings do not
-// share it; epoll's sockets are ordinary descriptors, shared by all gateways, files and rings.
+// the backend hold. A ring's table of direct descriptors may not exceed it, but a gateway has up to
+// kRingsPerGatewayMax rings; epoll's sockets are ordinary descriptors, shared by all gateways,
+// files and rings.
 std::uint32_t connections_per_gateway(const Config& config, bool uring, std::uint64_t nofile);
+// How many rings that takes.
+std::uint32_t rings_per_gateway(std::uint32_t slots, std::uint64_t nofile);
 
 // What an action other than kServe prints, with its newline.
 std::string action_text(const Config& config);

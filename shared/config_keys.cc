@@ -120,14 +120,16 @@ const ConfigKey kKeys[] = {
          "TCP_CONGESTION by name, as \"bbr\"; empty is the system's."),
     KEY_MS("sockets", tcp_user_timeout, {kSecond, kHour, "the system's"},
            "TCP_USER_TIMEOUT: sent bytes that the peer does not acknowledge for this end the "
-           "connection."),
+           "connection; and so does silence for this long with a lost keepalive probe in it, so "
+           "that it has to be well above tcp_keepalive_idle."),
     KEY_MS("sockets", tcp_keepalive_idle, {kSecond, 32'767 * kSecond, "no TCP keepalive"},
            "TCP_KEEPIDLE: silence after which the kernel probes the peer."),
     KEY(number, "sockets", listen_backlog, kCount, {1, 65'535},
         "Connections that wait to be accepted; the kernel's somaxconn caps it."),
     KEY(number, "sockets", max_connections, kCount,
-        {32, kConnectionsPerGatewayMax, "what RLIMIT_NOFILE allows, at most 262144"},
-        "Connections of one gateway."),
+        {32, kConnectionsPerGatewayMax, "262144, or less where RLIMIT_NOFILE is small"},
+        "Connections of one gateway: with io_uring at most 32 times RLIMIT_NOFILE, with epoll "
+        "RLIMIT_NOFILE for all gateways together."),
 
     KEY_MS("messages", dedupe_window, {kSecond, 7 * kDay},
            "How long a client_id is remembered for a repeat."),

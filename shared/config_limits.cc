@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "shared/config.h"
@@ -20,10 +21,11 @@ std::string mebibytes(std::uint64_t bytes) {
   return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / static_cast<double>(kMiB));
 }
 
+// What the server raises its own limit to.
 std::uint64_t open_files_max() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
-  return limit.rlim_cur;
+  return limit.rlim_max;
 }
 
 std::string table(std::string_view title, const std::vector<Bound>& bounds) {
@@ -45,8 +47,11 @@ std::string table(std::string_view title, const std::vector<Bound>& bounds) {
 std::string describe_limits(const Config& config) {
   const std::uint64_t gateways = config.gateways;
   const std::uint64_t workers = config.workers;
-  const std::uint64_t connections =
-      gateways * connections_per_gateway(config, config.io != IoChoice::kEpoll, open_files_max());
+  const bool uring = config.io != IoChoice::kEpoll;
+  const std::uint64_t open_files = std::max<std::uint64_t>(1, open_files_max());
+  const std::uint32_t slots = connections_per_gateway(config, uring, open_files);
+  const std::uint64_t connections = gateways * slots;
+  const std::uint64_t rings = uring ? gateways * rings_per_gateway(slots, open_files) : 0;
   const std::uint64_t threads = gateways + workers + 3;  // committer, reader, passwords
   const std::uint64_t session_bytes =
       kSessionBytesMax + std::uint64_t{config.push_window} * kPushedRowBytes;
@@ -80,7 +85,9 @@ std::string describe_limits(const Config& config) {
   // The kernel doubles both for its own bookkeeping (socket(7)).
   text += table("memory of the kernel, while in use",
                 {{"socket: receive buffer", 2 * std::uint64_t{config.so_rcvbuf_bytes}, connections},
-                 {"socket: send buffer", 2 * std::uint64_t{config.so_sndbuf_bytes}, connections}});
+                 {"socket: send buffer", 2 * std::uint64_t{config.so_sndbuf_bytes}, connections},
+                 {"socket: itself, its file and its receive", kKernelSocketBytesMax, connections},
+                 {"io_uring: queues of a ring, added on demand", kKernelRingBytes, rings}});
   return text;
 }
 

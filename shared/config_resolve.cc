@@ -105,7 +105,8 @@ void check_config(const Config& config) {
 }
 
 std::uint32_t connections_per_gateway(const Config& config, bool uring, std::uint64_t nofile) {
-  std::uint64_t allowed = nofile;
+  const std::uint64_t ring_slots = std::min<std::uint64_t>(nofile, kConnectionsPerGatewayMax);
+  std::uint64_t allowed = ring_slots * kRingsPerGatewayMax;
   if (!uring) {
     // epoll: descriptors are the process's. At least a few, so that a tiny limit still serves.
     const std::uint64_t reserve = std::min<std::uint64_t>(kDescriptorReserve, nofile / 2);
@@ -114,6 +115,10 @@ std::uint32_t connections_per_gateway(const Config& config, bool uring, std::uin
   const std::uint64_t wanted =
       config.max_connections != 0 ? config.max_connections : kConnectionsPerGatewayDefault;
   return static_cast<std::uint32_t>(std::max<std::uint64_t>(1, std::min(wanted, allowed)));
+}
+
+std::uint32_t rings_per_gateway(std::uint32_t slots, std::uint64_t nofile) {
+  return static_cast<std::uint32_t>((slots + nofile - 1) / nofile);
 }
 
 }  // namespace ims

@@ -65,7 +65,8 @@ inline constexpr std::uint32_t kWorkersMax = 64;
 inline constexpr std::size_t kReceiveBufferBytes = 2 * kKiB;
 inline constexpr std::size_t kReceiveBufferCount = 512;  // a power of two: a provided-buffer ring
 inline constexpr std::uint32_t kConnectionsPerGatewayMax = 1u << 20;  // slots of one table
-inline constexpr std::uint32_t kConnectionsPerGatewayDefault = 1u << 18;  // or RLIMIT_NOFILE
+inline constexpr std::uint32_t kConnectionsPerGatewayDefault = 1u << 18;  // or what the rings hold
+inline constexpr std::uint32_t kRingsPerGatewayMax = 32;  // each holds RLIMIT_NOFILE; on demand
 inline constexpr std::uint32_t kConnectionReserve = 16;  // below the table's end accepting stops
 inline constexpr std::uint32_t kSendsInFlightMax = 1;    // per connection: keeps the bytes in order
 inline constexpr std::uint32_t kFanoutSendsPerTurnMax = 64;
@@ -77,6 +78,9 @@ inline constexpr std::uint32_t kRecordsPerTurnMax = 1024;  // of one ring, so th
 inline constexpr std::uint32_t kFramesPerConnectionTurnMax = 256;
 inline constexpr std::size_t kSendChunkBytes = 4 * kKiB;  // unit of a send queue's memory
 inline constexpr std::uint32_t kUringEntries = 4096;      // submissions; completions: 4 times that
+inline constexpr std::size_t kKernelRingBytes =           // of both queues, in the kernel
+    kUringEntries * (64 + sizeof(std::uint32_t)) + 4 * kUringEntries * 16;
+inline constexpr std::size_t kKernelSocketBytesMax = 5 * kKiB;  // idle: measured, bench/README.md
 
 // ---- rings between threads (DESIGN.md section 3) ----
 
@@ -195,6 +199,7 @@ static_assert(kSendQueueBytesDefault >= kSendQueueFramesMin * kMaxFrameBytesDefa
 static_assert(kReceiveBufferBytes * kReceiveBufferCount <= 1 * kMiB, "DESIGN.md section 4");
 static_assert(std::has_single_bit(kReceiveBufferCount), "the kernel's ring needs a power of two");
 static_assert(kReceiveBufferBytes <= kCarryStopBytes);
+static_assert(kReceiveBufferCount / kRingsPerGatewayMax >= 16, "each ring has buffers for a pass");
 static_assert(kPageRowsDefault <= kPageRowsMax);
 static_assert(kCatchupPageRowsMax <= kPageRowsMax);
 static_assert(kPushWindowDefault >= 1 && kPushWindowDefault <= kPushWindowMax);

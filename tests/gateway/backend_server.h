@@ -29,7 +29,8 @@ enum class Backend { kUring, kEpoll };
 // A gateway thread, and a worker thread that echoes.
 class Server {
  public:
-  explicit Server(Backend backend, Config config_in = test_config(), std::uint32_t slots = 4096)
+  explicit Server(Backend backend, Config config_in = test_config(), std::uint32_t slots = 4096,
+                  std::uint32_t ring_slots = 4096)
       : config_(std::move(config_in)),
         requests_("requests", 1 * kMiB),
         deliveries_("deliveries", 1 * kMiB),
@@ -44,7 +45,8 @@ class Server {
     port_ = static_cast<std::uint16_t>(std::stoi(listener_.address().substr(10)));
     if (backend == Backend::kUring) {
       std::string why_not;
-      uring_ = gateway::UringIo::create(listener_, gateway_wakeup_, counters, 0, slots, why_not);
+      uring_ = gateway::UringIo::create(listener_, gateway_wakeup_, counters, 0,
+                                        {slots, ring_slots}, why_not);
       if (!uring_) throw std::runtime_error(why_not);
     } else {
       epoll_ = std::make_unique<gateway::EpollIo>(listener_, gateway_wakeup_, counters, 0);

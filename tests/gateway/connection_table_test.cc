@@ -192,7 +192,8 @@ TEST_CASE("listener: port 0 is reported; options are inherited by what it accept
   CHECK(option(IPPROTO_TCP, TCP_NODELAY) == 1);
   CHECK(option(SOL_SOCKET, SO_KEEPALIVE) == 1);
   CHECK(option(IPPROTO_TCP, TCP_KEEPIDLE) == 60);
-  CHECK(option(IPPROTO_TCP, TCP_USER_TIMEOUT) == 30'000);
+  CHECK(option(IPPROTO_TCP, TCP_KEEPINTVL) == 10);
+  CHECK(option(IPPROTO_TCP, TCP_USER_TIMEOUT) == 90'000);  // two lost probes end nothing
   CHECK(option(IPPROTO_TCP, TCP_NOTSENT_LOWAT) == 16 * 1024);
   CHECK(option(SOL_SOCKET, SO_SNDBUF) == 2 * 64 * 1024);  // the kernel doubles it
   CHECK(option(SOL_SOCKET, SO_RCVBUF) == 2 * 64 * 1024);

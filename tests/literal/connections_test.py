@@ -86,9 +86,10 @@ class Crowd(case.Case):
         while (body := idle.frames.next()) is not None:
             idle.bodies.append(body)
 
-    def fill(self, count):
-        """`count` logged-in connections, PER_USER devices a user."""
-        m, crowd, users = self.messages, [], [f"u{i}" for i in range(-(-count // self.PER_USER))]
+    def fill(self, count, first=0):
+        """`count` logged-in connections, PER_USER devices a user, users numbered from `first`."""
+        m, crowd = self.messages, []
+        users = [f"u{first + i}" for i in range(-(-count // self.PER_USER))]
         tokens = {user: self.server.token(user) for user in users}
         for start in range(0, count, IN_FLIGHT):
             batch = {}
@@ -157,6 +158,71 @@ class Crowd(case.Case):
             idle.socket.close()
         self.eventually("ims_sessions after all left", 0,
                         lambda: int(self.server.stats()["ims_sessions"]), timeout=60)
+
+
+class ManyRings(Crowd):
+    """prlimit --nofile=300 for the server, one gateway, 1,000 connections and more: a ring's table
+    holds 300, so it takes four, the last one as large as max_connections leaves it."""
+
+    MOST, RESERVE = 1100, 16  # shared/limits.h: kConnectionReserve
+    shared = case.use_server(gateways=1, workers=1, max_connections=MOST,
+                             wrapper=("prlimit", "--nofile=300:300"))
+    count = 1000
+
+    def setUp(self):
+        if server_module.io_name() != "uring":
+            self.skipTest("epoll: a socket is a descriptor, 300 cannot hold 1,000")
+        super().setUp()
+
+    def stat(self, name):
+        return int(self.server.stats()[name])
+
+    def test_all_at_once(self):
+        crowd, users = self.fill(self.count)
+        self.expect("rings", 4, self.stat("ims_io_rings"))
+        self.expect("ims_sessions", self.count, self.stat("ims_sessions"))
+        self.check_crowd(crowd, users, self.login(case.fresh("sam")))  # sam is on the last ring
+
+        # Every second user leaves, on all rings; their places are taken again.
+        for i in range(0, len(users), 2):
+            for idle in crowd[i * self.PER_USER:(i + 1) * self.PER_USER]:
+                idle.socket.close()
+        left = self.count - len(users[::2]) * self.PER_USER
+        self.eventually("ims_sessions after half left", left, lambda: self.stat("ims_sessions"))
+        kept = [idle for i in range(1, len(users), 2)
+                for idle in crowd[i * self.PER_USER:(i + 1) * self.PER_USER]]
+        for idle in kept:
+            idle.bodies.clear()
+        self.check_crowd(kept, users[1::2], self.login(case.fresh("sam")))
+        again, back = self.fill(self.count - left, first=len(users))
+        self.expect("rings after the return", 4, self.stat("ims_io_rings"))
+        self.expect("accept errors", 0, self.stat("ims_accept_errors_total"))
+
+        # Up to the reserve below the last table's end; then nobody gets in, and all are served.
+        self.eventually("connections before the rest", self.count,
+                        lambda: self.stat("ims_connections"))
+        full = self.MOST - self.RESERVE
+        for _ in range(full - self.count):
+            self.login(case.fresh("late"))
+        self.eventually("ims_accept_pauses_total", 1, lambda: self.stat("ims_accept_pauses_total"))
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(self.server.address, timeout=10)
+        self.expect("connections", full, self.stat("ims_connections"))
+        for idle in kept[:2 * self.RESERVE]:
+            idle.socket.close()
+        self.eventually("a connection once others left", True, self.can_connect)
+        sender = self.login(case.fresh("sam"))
+        for idle in again:
+            idle.bodies.clear()
+        self.expect("rings at the end", 4, self.stat("ims_io_rings"))
+        self.check_crowd(again, back, sender)
+
+    def can_connect(self):
+        try:
+            socket.create_connection(self.server.address, timeout=10).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
 
 class FewDescriptors(Crowd):

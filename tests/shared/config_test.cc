@@ -315,13 +315,29 @@ TEST_CASE("send memory is an eighth of the machine's over all gateways") {
 TEST_CASE("connections of a gateway") {
   Config config;
   config.gateways = 4;
-  CHECK(connections_per_gateway(config, true, 512) == 512);  // direct descriptors: per ring
+  // Direct descriptors: per ring, of which a gateway may have 32.
+  CHECK(connections_per_gateway(config, true, 512) == 32 * 512);
+  CHECK(connections_per_gateway(config, true, 8191) == 32 * 8191);
+  CHECK(connections_per_gateway(config, true, 8192) == kConnectionsPerGatewayDefault);
+  CHECK(connections_per_gateway(config, true, 8193) == kConnectionsPerGatewayDefault);
   CHECK(connections_per_gateway(config, false, 512) == 64);  // (512 - 256) / 4
   CHECK(connections_per_gateway(config, true, 1ull << 40) == kConnectionsPerGatewayDefault);
   config.max_connections = 100;
   CHECK(connections_per_gateway(config, true, 512) == 100);
+  CHECK(connections_per_gateway(config, true, 3) == 96);
   CHECK(connections_per_gateway(config, false, 512) == 64);
   CHECK(connections_per_gateway(config, false, 1) == 1);
+  config.max_connections = kConnectionsPerGatewayMax;
+  CHECK(connections_per_gateway(config, true, 20'000) == 640'000);
+  CHECK(connections_per_gateway(config, true, 1ull << 40) == kConnectionsPerGatewayMax);
+}
+
+TEST_CASE("rings of a gateway") {
+  CHECK(rings_per_gateway(1, 300) == 1);
+  CHECK(rings_per_gateway(300, 300) == 1);
+  CHECK(rings_per_gateway(301, 300) == 2);
+  CHECK(rings_per_gateway(32 * 300, 300) == 32);
+  CHECK(rings_per_gateway(1u << 20, 1ull << 40) == 1);
 }
 
 TEST_CASE("what is printed") {
