@@ -62,7 +62,7 @@ bool Worker::run_admin(AdminCommand& command) {
     case AdminCommand::Kind::kRemoveTenant: {
       if (!tenants_.remove(command.tenant)) command.code = Code::kNotFound;
       if (command.persist) ops().erase(Table::kMeta, tenant_key(command.tenant));
-      for (auto& [bits, session] : sessions_) {
+      for (const auto& session : sessions_) {
         if (session->user->tenant == command.tenant) command.count += kick(*session);
       }
       return true;

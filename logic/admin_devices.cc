@@ -96,11 +96,7 @@ void Worker::forget_known_device(User& user, const Load& load, AdminCommand& com
     if (cursor.device != command.device) continue;
     ops().erase(Table::kCursors, cursor_key(load.timeline_key, cursor.device, cursor.timeline));
   }
-  if (user.cursors != nullptr) {
-    std::erase_if(*user.cursors, [&](const DeviceCursor& cursor) {
-      return cursor.device == command.device;
-    });
-  }
+  if (user.cursors != nullptr) drop_cursors(user, command.device);
   user.known_devices = static_cast<std::uint8_t>(known.devices.size() - 1);
   tell_copies(user);
 }

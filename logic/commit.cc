@@ -299,7 +299,7 @@ void Worker::fail_pending(Batch& first) {
     finish_batch(batch);
   }
   if (first.result == StoreStatus::kIoError) {  // for ever: the process is about to end
-    for (auto& [bits, session] : sessions_) {
+    for (const auto& session : sessions_) {
       if (session->closing) continue;
       session->closing = true;
       disconnect(session->connection, DisconnectCode::kUnavailable,
@@ -312,7 +312,7 @@ void Worker::fail_pending(Batch& first) {
     const auto& record = record_as<EffectRecord>(as_bytes(bytes));
     tell_effect_done(record.worker, record.number, false);
   }
-  for (auto& [bits, session] : sessions_) {  // cursors that were in those batches
+  for (const auto& session : sessions_) {  // cursors that were in those batches
     for (Feed& feed : session->feeds) {
       if (feed.in_use) mark_dirty(*session, feed);
     }

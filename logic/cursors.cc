@@ -55,7 +55,7 @@ DeviceCursor& Worker::cursor_of(User& user, std::string_view device, std::uint64
   for (DeviceCursor& cursor : *user.cursors) {
     if (cursor.timeline == timeline && cursor.device == device) return cursor;
   }
-  return user.cursors->emplace_back(DeviceCursor{std::string(device), timeline, {}, false, false});
+  return user.cursors->emplace_back(DeviceCursor{ShortText(device), timeline, {}, false, false});
 }
 
 std::uint8_t Worker::count_devices(const User& user) const {
@@ -63,6 +63,13 @@ std::uint8_t Worker::count_devices(const User& user) const {
     return cursor.timeline == user.id.value && !is_forgotten(cursor);
   });
   return static_cast<std::uint8_t>(known);
+}
+
+// In memory alone.
+void Worker::drop_cursors(User& user, std::string_view device) {
+  const auto dropped = std::ranges::remove_if(
+      *user.cursors, [&](const DeviceCursor& cursor) { return cursor.device == device; });
+  user.cursors->erase(dropped.begin(), dropped.end());
 }
 
 // For one more device than max_known_devices: those that were not seen for longest and have no
@@ -81,17 +88,17 @@ void Worker::forget_oldest_devices(User& user) {
       }
     }
     if (oldest == nullptr) return;
-    forget_device(user, std::string(oldest->device));
+    forget_device(user, std::string(oldest->device.view()));
   }
 }
 
 // In the open batch, and in memory.
 void Worker::forget_device(User& user, std::string_view device) {
-  std::erase_if(*user.cursors, [&](const DeviceCursor& cursor) {
-    if (cursor.device != device) return false;
+  for (const DeviceCursor& cursor : *user.cursors) {
+    if (cursor.device != device) continue;
     ops().erase(Table::kCursors, cursor_key(user.inbox.key, device, cursor.timeline));
-    return true;
-  });
+  }
+  drop_cursors(user, device);
 }
 
 // A login of the device is durable.
@@ -113,8 +120,7 @@ void Worker::forget_unstored(User& user, std::string_view device) {
     return !session->send_only && session->device == device;
   });
   if (known || online) return;
-  std::erase_if(*user.cursors,
-                [&](const DeviceCursor& cursor) { return cursor.device == device; });
+  drop_cursors(user, device);
 }
 
 // ---- to the store -------------------------------------------------------------------------------

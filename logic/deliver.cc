@@ -18,8 +18,8 @@ std::size_t queued_bytes(std::size_t body_bytes) { return body_bytes + kOuterHea
 }  // namespace
 
 Session* Worker::find_session(ConnectionId connection) {
-  const auto it = sessions_.find(connection.bits);
-  return it == sessions_.end() ? nullptr : it->second.get();
+  const auto it = sessions_.find(connection);
+  return it == sessions_.end() ? nullptr : it->get();
 }
 
 // ---- the window ---------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ void Worker::pump(Session& session) {
   if (session.reading || session.closing || !session.answered || session.waits_for) return;
   for (std::size_t tried = 0; tried < session.feeds.size(); ++tried) {
     const std::size_t index = session.next_feed % session.feeds.size();
-    session.next_feed = index + 1;
+    session.next_feed = static_cast<std::uint32_t>(index) + 1;
     Feed& feed = session.feeds[index];
     if (!feed.in_use || feed.live) continue;
     const std::uint64_t head = feed_head(session, feed);

@@ -21,59 +21,39 @@ std::size_t cost_bytes(const Entity& entity) {
   return bytes;
 }
 
-std::uint64_t cache_key(NameKind kind, TenantId tenant, std::uint64_t hash) {
-  return hash ^ (std::uint64_t{tenant.value} << 1) ^ static_cast<std::uint64_t>(kind);
-}
-
 }  // namespace
 
 Entity* Worker::find_entity(NameKind kind, TenantId tenant, std::uint64_t hash,
                             std::string_view name) {
-  const auto it = entities_.find(cache_key(kind, tenant, hash));
+  const auto it = entities_.find(EntityName{kind, tenant, hash, name});
   if (it == entities_.end()) return nullptr;
-  for (const auto& entity : it->second) {
-    if (entity->kind == kind && entity->tenant == tenant && entity->name == name) {
-      entity->referenced = true;
-      return entity.get();
-    }
-  }
-  return nullptr;
+  (*it)->referenced = true;
+  return it->get();
+}
+
+// The entity of that name, made if there is none in memory.
+template <typename T>
+T& Worker::entity_entry(NameKind kind, TenantId tenant, std::uint64_t hash,
+                        std::string_view name) {
+  if (Entity* found = find_entity(kind, tenant, hash, name)) return static_cast<T&>(*found);
+  auto made = std::make_unique<T>();
+  made->kind = kind;
+  made->tenant = tenant;
+  made->hash = hash;
+  made->name = name;
+  T& entry = *made;
+  entities_.insert(EntityPtr(made.release()));
+  clock_.push_back(&entry);
+  cache_bytes_ += cost_bytes(entry);
+  return entry;
 }
 
 User& Worker::user_entry(TenantId tenant, std::uint64_t hash, std::string_view name) {
-  if (Entity* found = find_entity(NameKind::kUser, tenant, hash, name)) {
-    return static_cast<User&>(*found);
-  }
-  auto user = std::make_unique<User>();
-  user->kind = NameKind::kUser;
-  user->tenant = tenant;
-  user->hash = hash;
-  user->name = name;
-  User& entry = *user;
-  const std::uint64_t key = cache_key(NameKind::kUser, tenant, hash);
-  std::vector<EntityPtr>& chain = entities_[key];
-  if (chain.empty()) clock_keys_.push_back(key);
-  chain.emplace_back(user.release());
-  cache_bytes_ += cost_bytes(entry);
-  return entry;
+  return entity_entry<User>(NameKind::kUser, tenant, hash, name);
 }
 
 Group& Worker::group_entry(TenantId tenant, std::uint64_t hash, std::string_view name) {
-  if (Entity* found = find_entity(NameKind::kGroup, tenant, hash, name)) {
-    return static_cast<Group&>(*found);
-  }
-  auto group = std::make_unique<Group>();
-  group->kind = NameKind::kGroup;
-  group->tenant = tenant;
-  group->hash = hash;
-  group->name = name;
-  Group& entry = *group;
-  const std::uint64_t key = cache_key(NameKind::kGroup, tenant, hash);
-  std::vector<EntityPtr>& chain = entities_[key];
-  if (chain.empty()) clock_keys_.push_back(key);
-  chain.emplace_back(group.release());
-  cache_bytes_ += cost_bytes(entry);
-  return entry;
+  return entity_entry<Group>(NameKind::kGroup, tenant, hash, name);
 }
 
 void Worker::unpin(Entity* entity) {
@@ -83,37 +63,31 @@ void Worker::unpin(Entity* entity) {
 
 // One bounded sweep per tick: the hand gives a second chance to what was used since it last passed.
 void Worker::evict() {
-  std::size_t steps = clock_keys_.size() * 2;
+  std::size_t steps = clock_.size() * 2;
   if (cache_bytes_ > config_.state_cache_bytes) {
     // The estimate drifts as entities grow; take stock before dropping anything.
     cache_bytes_ = 0;
-    for (const auto& [key, chain] : entities_) {
-      for (const auto& entity : chain) cache_bytes_ += cost_bytes(*entity);
-    }
+    for (const Entity* entity : clock_) cache_bytes_ += cost_bytes(*entity);
   }
-  while (cache_bytes_ > config_.state_cache_bytes && steps-- > 0 && !clock_keys_.empty()) {
-    if (clock_hand_ >= clock_keys_.size()) clock_hand_ = 0;
-    const auto it = entities_.find(clock_keys_[clock_hand_]);
-    IMS_ASSERT(it != entities_.end());
-    bool keep = false;
-    for (const auto& entity : it->second) {
-      // A login under way pins its user through its load.
-      if (entity->pins > 0 || entity->reading || !entity->parked.empty() || entity->referenced) {
-        keep = true;
-      }
-      entity->referenced = false;
-    }
+  while (cache_bytes_ > config_.state_cache_bytes && steps-- > 0 && !clock_.empty()) {
+    if (clock_hand_ >= clock_.size()) clock_hand_ = 0;
+    Entity& entity = *clock_[clock_hand_];
+    // A login under way pins its user through its load.
+    const bool keep =
+        entity.pins > 0 || entity.reading || !entity.parked.empty() || entity.referenced;
+    entity.referenced = false;
     if (keep) {
       ++clock_hand_;
       continue;
     }
-    for (const auto& entity : it->second) {
-      cache_bytes_ -= std::min(cache_bytes_, cost_bytes(*entity));
-      counters_.add(Counter::kCacheEvictions);
-    }
+    cache_bytes_ -= std::min(cache_bytes_, cost_bytes(entity));
+    counters_.add(Counter::kCacheEvictions);
+    const auto it =
+        entities_.find(EntityName{entity.kind, entity.tenant, entity.hash, entity.name});
+    IMS_ASSERT(it != entities_.end());
     entities_.erase(it);
-    clock_keys_[clock_hand_] = clock_keys_.back();
-    clock_keys_.pop_back();
+    clock_[clock_hand_] = clock_.back();
+    clock_.pop_back();
   }
 }
 
@@ -163,8 +137,8 @@ void Worker::park(Entity& entity, ByteView record) {
 }
 
 // Takes all that waits for the entity.
-std::vector<std::string> Worker::unpark(Entity& entity) {
-  std::vector<std::string> waiting;
+CompactVector<std::string> Worker::unpark(Entity& entity) {
+  CompactVector<std::string> waiting;
   waiting.swap(entity.parked);
   parked_count_ -= static_cast<std::uint32_t>(waiting.size());
   for (const std::string& record : waiting) parked_bytes_ -= record.size();
@@ -180,7 +154,7 @@ bool Worker::must_wait(Entity& entity, ByteView record) {
 // Dispatches what waited, in order. A record that has to wait again is parked in front of the rest.
 void Worker::replay(Entity& entity) {
   if (entity.parked.empty() || entity.reading) return;
-  std::vector<std::string> waiting = unpark(entity);
+  CompactVector<std::string> waiting = unpark(entity);
   Entity* const outer = replaying_;
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     replaying_ = &entity;

@@ -19,8 +19,10 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "logic/compact_vector.h"
 #include "logic/keys.h"
 #include "logic/rows.h"
+#include "logic/short_text.h"
 #include "shared/ids.h"
 #include "shared/route.h"
 
@@ -39,8 +41,8 @@ struct Entity {
   std::uint32_t pins = 0;   // sessions, pending effects, subscribers, loads
   TenantId tenant;
   std::uint64_t hash = 0;
-  std::string name;
-  std::vector<std::string> parked;  // whole records
+  ShortText name;
+  CompactVector<std::string> parked;  // whole records
 
   std::uint16_t partition() const noexcept { return partition_of(hash); }
 };
@@ -72,40 +74,44 @@ struct Mine {
 
 // How far a device is in a timeline, as the store has it or will have it.
 struct DeviceCursor {
-  std::string device;
+  ShortText device;
   std::uint64_t timeline = 0;
   CursorRow row;
   bool dirty = false;   // not in a batch yet
   bool stored = false;  // the store has had it at some time; of the inbox's: the device is known
 };
 
+// The order of the members is that of their sizes: there are as many of these as users online.
 struct User : Entity {
+  using MineList = CompactVector<Mine>;
+  using CursorList = CompactVector<DeviceCursor>;
+  using ContactMap = boost::unordered_flat_map<std::string, ContactRow>;
+
   UserId id;
   Timeline inbox;
   std::int64_t last_seen_ms = 0;
-  std::uint32_t online_boot = 0;  // stored: has a session in this run
-  bool removed = false;            // by an operator: as if it did not exist
-  std::vector<Session*> sessions;  // send_only ones too
+  CompactVector<Session*> sessions;  // send_only ones too
+  CompactVector<std::string> waiting_logins;  // records, one login of a user at a time
   // Of all devices and timelines, what is pending included; null: not loaded. There while there
   // are sessions that have cursors. A live session's feeds may be further.
-  std::unique_ptr<std::vector<DeviceCursor>> cursors;
-  bool in_dirty_list = false;      // of users whose cursors and last_seen go to the store soon
-  bool login_busy = false;         // True exactly while the rows of one login are being read
-  bool login_stale = false;        // what they hold was changed meanwhile: they are read again
-  std::vector<std::string> waiting_logins;  // records, one login of a user at a time
-  std::uint32_t send_only_count = 0;
+  std::unique_ptr<CursorList> cursors;
   // Memberships by ascending name; null: not loaded. Loaded, it includes what is pending.
-  std::unique_ptr<std::vector<Mine>> mine;
-  std::uint32_t groups_reserved = 0;  // places promised to exchanges under way
+  std::unique_ptr<MineList> mine;
   // What is known of how the user sees others; contacts.h. Pending changes included.
-  using ContactMap = boost::unordered_flat_map<std::string, ContactRow>;
   std::unique_ptr<ContactMap> contacts;  // rows that were looked up, absent ones too
   std::uint64_t contacts_batch = 0;      // the last one that changed them
   std::uint32_t contact_count = 0;
   std::uint32_t blocked_count = 0;
   std::uint32_t contacts_reserved = 0;
-  bool counts_stale = false;        // a batch failed: the counts are read again
-  std::uint8_t known_devices = 0;   // while there are sessions
+  std::uint32_t groups_reserved = 0;  // places promised to exchanges under way
+  std::uint32_t send_only_count = 0;
+  std::uint32_t online_boot = 0;   // stored: has a session in this run
+  std::uint8_t known_devices = 0;  // while there are sessions
+  bool removed = false;            // by an operator: as if it did not exist
+  bool in_dirty_list = false;      // of users whose cursors and last_seen go to the store soon
+  bool login_busy = false;         // True exactly while the rows of one login are being read
+  bool login_stale = false;        // what they hold was changed meanwhile: they are read again
+  bool counts_stale = false;       // a batch failed: the counts are read again
 };
 
 struct Member {

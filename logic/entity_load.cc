@@ -235,7 +235,7 @@ void Worker::create_user(User& user) {
   if (!user.id) {
     user.id = UserId{next_id()};
     user.inbox.adopt({user.partition(), user.id.value}, {});
-    user.mine = std::make_unique<std::vector<Mine>>();
+    user.mine = std::make_unique<User::MineList>();
   }
   user.removed = false;
   user.state = Entity::State::kReady;
@@ -307,7 +307,7 @@ void Worker::finish_load(Load* load) {
           start_load_quiet(load);
           return;
         }
-        user.mine = std::make_unique<std::vector<Mine>>(std::move(load->mine));
+        user.mine = std::make_unique<User::MineList>(std::move(load->mine));
       } else if (entity->kind == NameKind::kUser) {
         contacts_.take_loaded(static_cast<User&>(*entity), *load);
       } else if (entity->kind == NameKind::kGroup) {

@@ -99,10 +99,10 @@ void Worker::finish_login(Load* load) {
   if (user.state == Entity::State::kReady) take_first_seq(user.inbox, load->timeline);
   const bool is_known = user.state == Entity::State::kReady || user.removed;
   if (user.mine == nullptr && is_known) {
-    user.mine = std::make_unique<std::vector<Mine>>(std::move(load->mine));
+    user.mine = std::make_unique<User::MineList>(std::move(load->mine));
   }
   if (user.cursors == nullptr) {
-    user.cursors = std::make_unique<std::vector<DeviceCursor>>(std::move(load->cursors));
+    user.cursors = std::make_unique<User::CursorList>(std::move(load->cursors));
   }
   open_session(user, record);
   done();
@@ -153,10 +153,11 @@ void Worker::open_session(User& user, const LoginRecord& record) {
   session.send_only = connect.send_only;
   session.expires_ms = record.expires_ms;
   session.keepalive_s = connect.keepalive_s;
-  session.login = to;
+  session.login = std::make_unique<Requester>(to);
   pin(&user);
   user.sessions.push_back(&session);
-  sessions_[record.connection.bits] = std::move(owned);
+  const bool is_new = sessions_.insert(std::move(owned)).second;
+  IMS_ASSERT(is_new);
   counters_.set(Counter::kSessions, sessions_.size());
   bool writes = is_new_user;
 
@@ -287,7 +288,8 @@ void Worker::send_login_answer(Session& session) {
   record.tenant = user.tenant;
   record.keepalive_s = session.keepalive_s;
   record.code = Code::kOk;
-  answer_login(session.login, record, user.name, session.device, {});
+  answer_login(*session.login, record, user.name, session.device, {});
+  session.login.reset();
   session.answered = true;
   if (session.send_only) return;
   enqueue_pump(session);

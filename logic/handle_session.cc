@@ -50,7 +50,7 @@ void Worker::on_taken(Session& session, std::uint64_t ordinal) {
 // before it wait in its queue: taken is only what kTaken or kEnded says.
 void Worker::on_refused(Session& session, std::uint64_t ordinal) {
   IMS_ASSERT(ordinal > session.taken_ordinal && ordinal <= session.next_ordinal);
-  const std::size_t kept = session.handed_head + (ordinal - 1 - session.taken_ordinal);
+  const std::size_t kept = std::size_t{session.handed_head} + (ordinal - 1 - session.taken_ordinal);
   counters_.add(Counter::kRowsRefused, session.handed.size() - kept);
   for (std::size_t i = session.handed.size(); i > kept; --i) {
     const HandedRow row = session.handed[i - 1];
@@ -106,7 +106,7 @@ void Worker::end_session(Session& session) {
   } else {
     --user.send_only_count;
   }
-  std::erase(user.sessions, &session);
+  user.sessions.erase(std::ranges::find(user.sessions, &session));
 
   for (Session* other : user.sessions) {
     if (other->send_only || session.send_only || other->device != session.device) continue;
@@ -133,7 +133,7 @@ void Worker::end_session(Session& session) {
   presence_.end_session(session);
   if (!session.send_only) presence_.touch(user);
   unpin(&user);
-  sessions_.erase(session.connection.bits);
+  sessions_.erase(sessions_.find(session.connection));
   counters_.set(Counter::kSessions, sessions_.size());
 }
 

@@ -12,11 +12,12 @@ DeviceList list_devices(const Load& load, std::int64_t cutoff_ms) {
   list.inbox_seq = load.timeline.head;
   for (const Load::Cursor& cursor : load.cursors) {
     if (cursor.timeline != load.timeline_key.id || cursor.row.last_used_ms < cutoff_ms) continue;
-    list.devices.push_back({cursor.device, false, cursor.row.last_used_ms, cursor.row.seq, 0});
+    list.devices.push_back({std::string(cursor.device.view()), false, cursor.row.last_used_ms,
+                            cursor.row.seq, 0});
   }
   for (const Load::Cursor& cursor : load.cursors) {
     if (cursor.timeline == load.timeline_key.id || cursor.row.last_used_ms < cutoff_ms) continue;
-    const auto device = std::ranges::find(list.devices, cursor.device, &KnownDevice::name);
+    const auto device = std::ranges::find(list.devices, cursor.device.view(), &KnownDevice::name);
     if (device == list.devices.end()) continue;
     ++device->groups;
     device->last_seen_ms = std::max(device->last_seen_ms, cursor.row.last_used_ms);

@@ -104,7 +104,7 @@ class Cursors final : public RowVisitor {
     const CursorKeyParts parts = parse_cursor_key(key);
     const auto row = decode_cursor(value);
     if (row && row->last_used_ms >= load_.cutoff_ms) {
-      load_.cursors.push_back({std::string(parts.device), parts.timeline, *row, false, true});
+      load_.cursors.push_back({ShortText(parts.device), parts.timeline, *row, false, true});
     }
     return true;
   }

@@ -62,8 +62,8 @@ struct Load : ReadJob {
   // ---- the answer ----
   TimelineState timeline;         // kEntity, kLogin, kFirstSeq; in: what is known
   std::string entity_value;       // the user or group row; empty: none
-  std::vector<Cursor> cursors;
-  std::vector<Mine> mine;
+  User::CursorList cursors;
+  User::MineList mine;
   std::vector<Page> page;
   std::vector<Repeat> repeats;
 

@@ -27,7 +27,7 @@ void Feed::absorb_skips() {
     }
     ++passed;
   }
-  skips.erase(skips.begin(), skips.begin() + static_cast<std::ptrdiff_t>(passed));
+  skips.erase(skips.begin(), skips.begin() + passed);
 }
 
 std::uint64_t Feed::passed() const noexcept {
@@ -50,7 +50,7 @@ void Feed::acknowledge(std::uint64_t seq) {
       break;
     }
   }
-  skips.erase(skips.begin(), skips.begin() + static_cast<std::ptrdiff_t>(passed));
+  skips.erase(skips.begin(), skips.begin() + passed);
   const std::uint64_t pushed = seq - acked - skipped;
   IMS_ASSERT(pushed <= unacked);
   unacked -= static_cast<std::uint32_t>(pushed);

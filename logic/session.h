@@ -20,8 +20,10 @@
 #include <string>
 #include <vector>
 
+#include "logic/compact_vector.h"
 #include "logic/keys.h"
 #include "logic/requester.h"
+#include "logic/short_text.h"
 #include "shared/codes.h"
 #include "shared/ids.h"
 
@@ -49,7 +51,7 @@ struct Feed {
   bool in_use = true;
   bool live = false;
   bool dirty = false;  // the cursor moved and is not in a batch yet
-  std::vector<SeqRange> skips;  // passed over in (acked, handed], ascending, disjoint
+  CompactVector<SeqRange> skips;  // passed over in (acked, handed], ascending, disjoint
 
   // Notes that [low, high] needs no push. low == handed + 1.
   void skip(std::uint64_t low, std::uint64_t high);
@@ -72,11 +74,25 @@ struct HandedRow {
   std::uint32_t feed = 0;
 };
 
+// The order of the members is that of their sizes: there are as many of these as devices online.
 struct Session {
   ConnectionId connection;
   SessionId id;
   User* user = nullptr;  // pinned
-  std::string device;
+  ShortText device;
+  SessionId waits_for;        // the session that this one replaced, until it ended
+  std::int64_t wait_until_ms = 0;
+  std::int64_t expires_ms = 0;  // token's exp; 0: never
+  std::unique_ptr<Requester> login;  // who waits for the login answer, until it left
+  std::uint64_t next_ordinal = 1;
+  std::uint64_t taken_ordinal = 0;
+  CompactVector<Feed> feeds;  // [0] is the inbox; none for send_only
+  CompactVector<HandedRow> handed;  // from handed_head on; the row of taken_ordinal + 1 first
+  std::unique_ptr<std::vector<PresenceHub*>> watches;  // null: never watched anybody
+  std::size_t handed_bytes = 0;
+  std::uint32_t handed_head = 0;
+  std::uint32_t next_feed = 0;  // round robin
+  std::uint32_t keepalive_s = 0;
   AckMode mode = AckMode::kAuto;
   bool send_only = false;
   bool answered = false;      // the login answer left: pushes may follow
@@ -88,19 +104,6 @@ struct Session {
   bool in_pump_queue = false;
   bool in_dirty_list = false;
   bool seen_due = false;      // its user was seen: stored with the next cursors
-  SessionId waits_for;        // the session that this one replaced, until it ended
-  std::int64_t wait_until_ms = 0;
-  std::int64_t expires_ms = 0;  // token's exp; 0: never
-  std::uint32_t keepalive_s = 0;
-  Requester login;            // who waits for the login answer
-  std::uint64_t next_ordinal = 1;
-  std::uint64_t taken_ordinal = 0;
-  std::size_t handed_bytes = 0;
-  std::size_t next_feed = 0;  // round robin
-  std::vector<Feed> feeds;    // [0] is the inbox; none for send_only
-  std::vector<HandedRow> handed;  // from handed_head on; the row of taken_ordinal + 1 first
-  std::size_t handed_head = 0;
-  std::unique_ptr<std::vector<PresenceHub*>> watches;  // null: never watched anybody
 
   std::size_t handed_count() const noexcept { return handed.size() - handed_head; }
 };

@@ -352,7 +352,7 @@ void Worker::tick() {
     last_expiry_check_ms_ = now_.mono_ms;
     dedupe_->tick(now_.wall_ms);
     counters_.set(Counter::kDedupeBytes, dedupe_->bytes());
-    for (auto& [bits, session] : sessions_) {
+    for (const auto& session : sessions_) {
       if (session->closing) continue;
       if (session->expires_ms != 0 && now_.wall_ms >= session->expires_ms) {
         session->closing = true;

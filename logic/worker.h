@@ -125,6 +125,8 @@ class Worker : private WorkerState {
   // ---- entities.cc, entity_load.cc ----
   User& user_entry(TenantId tenant, std::uint64_t hash, std::string_view name);
   Group& group_entry(TenantId tenant, std::uint64_t hash, std::string_view name);
+  template <typename T>
+  T& entity_entry(NameKind kind, TenantId tenant, std::uint64_t hash, std::string_view name);
   Entity* find_entity(NameKind kind, TenantId tenant, std::uint64_t hash, std::string_view name);
   bool must_wait(Entity& entity, ByteView record);  // true: parked or refused
   bool ensure_loaded(Entity& entity, ByteView record);   // false: parked
@@ -137,7 +139,7 @@ class Worker : private WorkerState {
   bool ensure_members(Group& group, std::span<const std::string_view> names, ByteView record);
   const Member& member_of(Group& group, std::string_view user) const;
   void park(Entity& entity, ByteView record);
-  std::vector<std::string> unpark(Entity& entity);
+  CompactVector<std::string> unpark(Entity& entity);
   void replay(Entity& entity);
   void adopt(Entity& entity, const Load& load);
   void create_user(User& user);
@@ -260,6 +262,7 @@ class Worker : private WorkerState {
   std::uint8_t count_devices(const User& user) const;
   void forget_oldest_devices(User& user);
   void forget_device(User& user, std::string_view device);
+  static void drop_cursors(User& user, std::string_view device);
   static void device_is_stored(User& user, std::string_view device);
   static void forget_unstored(User& user, std::string_view device);
   void put_cursor(User& user, std::string_view device, std::uint64_t timeline, std::uint64_t seq);

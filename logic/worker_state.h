@@ -14,6 +14,7 @@
 
 #include "logic/dedupe_index.h"
 #include "logic/dedupe_key.h"
+#include "logic/entity_set.h"
 #include "logic/relay_pins.h"
 #include "logic/tenant.h"
 #include "logic/worker_parts.h"
@@ -54,16 +55,15 @@ struct WorkerState {
   TenantTable tenants_;
   boost::unordered_flat_map<std::uint32_t, std::uint64_t> tenant_hashes_;
 
-  // The cache: by kind and name hash; equal hashes chain in the vector.
-  boost::unordered_flat_map<std::uint64_t, std::vector<EntityPtr>> entities_;
-  std::vector<std::uint64_t> clock_keys_;  // of each chain, once
+  EntitySet entities_;          // the cache
+  std::vector<Entity*> clock_;  // each of them, once
   std::size_t clock_hand_ = 0;
   std::size_t cache_bytes_ = 0;
   std::uint32_t parked_count_ = 0;
   std::size_t parked_bytes_ = 0;
   Entity* replaying_ = nullptr;
 
-  boost::unordered_flat_map<std::uint64_t, std::unique_ptr<Session>> sessions_;  // by connection
+  SessionSet sessions_;  // by connection
   std::deque<ConnectionId> pump_queue_;
   std::vector<ConnectionId> dirty_sessions_;
   std::vector<User*> dirty_users_;  // pinned, once per entry: sessions ended, nothing stored yet
