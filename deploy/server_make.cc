@@ -46,10 +46,14 @@ void Server::Parts::open_store() {
 
   const std::size_t threads = config.gateways + config.workers + 3;
   try {
-    counter_file = CounterFileWriter::create(data.counters(), threads, read_clock().wall_ms);
+    counter_file = CounterFileWriter::create(data.counters(), {threads, config.gateways},
+                                             read_clock().wall_ms, config.trace_sample);
   } catch (const std::exception& error) {
     IMS_LOG(kWarn, "counters_not_shared", {{"why", error.what()}});
+    trace_memory.emplace(config.gateways);
   }
+  traces = Traces(counter_file ? counter_file->trace_regions() : trace_memory->regions(),
+                  TickClock::measure());
 }
 
 void Server::Parts::make_rings() {
@@ -118,6 +122,7 @@ void Server::Parts::make_workers() {
     ports.store = store.get();
     ports.clock = clock.get();
     ports.counters = &*thread.counters;
+    ports.traces = &traces;
     thread.core = std::make_unique<logic::Worker>(
         config, logic::WorkerIdentity{identity.seed, identity.boot, epoch, run_ends_ms},
         std::move(ports));
@@ -203,7 +208,8 @@ void Server::Parts::make_gateways() {
         .prng_seed = identity.seed ^ (now.ticks * 0x9e3779b97f4a7c15ull) ^ (i + 1),
         .slots_max = slots,
         .now = now,
-        .all_requests = all_requests});
+        .all_requests = all_requests,
+        .traces = &traces});
   }
   CounterBlock& info = *gateways[0].counters;
   info.set(uring ? Counter::kInfoIoUring : Counter::kInfoIoEpoll, 1);

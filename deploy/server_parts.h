@@ -83,6 +83,8 @@ struct Server::Parts {
   std::string address;
 
   std::optional<CounterFileWriter> counter_file;
+  std::optional<TraceMemory> trace_memory;  // where there is no file
+  Traces traces;
   std::optional<CounterBlock> main_counters;
   // By gateway, then by worker; null until the thread runs. What they allocated, by the allocator.
   std::vector<std::atomic<const std::uint64_t*>> allocated;

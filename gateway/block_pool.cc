@@ -31,8 +31,8 @@ Block* BlockPool::take(std::size_t bytes) {
     block = static_cast<Block*>(::operator new(block_bytes));
   }
   used_bytes_ += block_bytes;
-  *block = Block{nullptr, static_cast<std::uint32_t>(block_bytes - sizeof(Block)), 0, 0, 0, 0,
-                 size_class};
+  *block = Block{{nullptr}, static_cast<std::uint32_t>(block_bytes - sizeof(Block)), 0, 0, 0, 0,
+                 static_cast<std::uint16_t>(size_class), 0};
   return block;
 }
 

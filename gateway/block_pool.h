@@ -23,13 +23,17 @@
 namespace ims::gateway {
 
 struct Block {
-  Block* next;
+  union {
+    Block* next;               // of a queue, or of the free list
+    std::uint64_t kept_ticks;  // a carry's: when the last bytes in it were received
+  };
   std::uint32_t capacity;    // bytes of data
   std::uint32_t begin;       // data in use: [begin, end)
   std::uint32_t end;
   std::uint32_t marks;       // row marks written, from the data's end downwards
   std::uint32_t marks_done;  // of these, passed by `begin`
-  std::uint32_t size_class;  // kClassCount: larger than any
+  std::uint16_t size_class;  // kClassCount: larger than any
+  std::uint16_t frames;      // of a queue: appended since a send was asked for
 
   std::byte* data() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
   ByteView bytes() noexcept { return {data() + begin, end - begin}; }

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "shared/assert.h"
+#include "shared/probes.h"
 
 namespace ims::gateway {
 
@@ -95,9 +96,11 @@ void Gateway::on_closed(Connection& connection) {
   connection.state = State::kGone;
   queue_bytes_ -= connection.queue.bytes();
   connection.queue.clear(pool_);
+  tracer_.forget(connection);
   if (connection.farewell != nullptr) pool_.give(connection.farewell);
   connection.farewell = nullptr;
   connection.clear_names(pool_);
+  IMS_PROBE(close, id_of(connection).bits, static_cast<unsigned>(connection.close_reason));
   counters_.add(static_cast<Counter>(static_cast<std::uint16_t>(Counter::kClosedNormal) +
                                      static_cast<std::uint16_t>(connection.close_reason)));
   tell_ended(connection);

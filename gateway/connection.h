@@ -76,7 +76,7 @@ enum class Hold : std::uint8_t {
 };
 
 struct Connection {
-  static constexpr std::size_t kNamesInlineBytes = 55;
+  static constexpr std::size_t kNamesInlineBytes = 53;
 
   // ---- who it is; kOnline and later ----
   SessionId session;               // kLogin: holds the CONNECT's id until the answer
@@ -106,6 +106,7 @@ struct Connection {
   std::uint16_t inflight = 0;        // requests that a worker has not answered
   std::uint16_t unreported_rows = 0; // taken, not yet in a kTaken
   std::uint16_t frames_taken = 0;    // in turn `frames_turn`
+  std::uint16_t first_trace = 0;     // the first queued frame that is followed (tracer.h); 0: none
   std::uint8_t frames_turn = 0;
   State state = State::kFree;
   Edition edition = Edition::kV2;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "shared/assert.h"
+#include "shared/probes.h"
 
 namespace ims::gateway {
 namespace {
@@ -129,8 +130,12 @@ bool Gateway::flush_one(Connection& connection) {
   if (connection.state >= State::kShutdown) return false;
   connection.send_in_flight = true;
   counters_.add(Counter::kSends);
+  if (connection.first_trace != 0) [[unlikely]] tracer_.sending(connection);
   set_deadline(connection, config_.stall_timeout_ms);
-  request_io(IoOp::kSend, connection, connection.queue.front());
+  const ByteView bytes = connection.queue.front();
+  const std::uint16_t frames = connection.queue.start_send();
+  IMS_PROBE(send, id_of(connection).bits, bytes.size(), frames);
+  request_io(IoOp::kSend, connection, bytes);
   return true;
 }
 

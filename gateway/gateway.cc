@@ -18,7 +18,8 @@ Gateway::Gateway(const GatewayParts& parts)
       table_(parts.index, parts.slots_max),
       wheel_(parts.now.mono_ms),
       workers_(parts.requests.size()),
-      scan_tick_(parts.now.mono_ms / DeadlineWheel::kTickMs) {
+      scan_tick_(parts.now.mono_ms / DeadlineWheel::kTickMs),
+      tracer_(parts.traces, parts.index, parts.config.trace_sample, parts.counters) {
   IMS_ASSERT(!parts.requests.empty() && parts.requests.size() == parts.deliveries.size());
   IMS_ASSERT(parts.requests.size() <= kWorkersMax);
   IMS_ASSERT(config_.max_message_bytes > 0 && config_.send_memory_bytes > 0);  // resolved
@@ -54,6 +55,7 @@ std::uint64_t Gateway::publish() noexcept {
 
 std::uint64_t Gateway::end_turn() noexcept {
   const std::uint64_t published = publish();
+  if (published != 0 || !requests_.empty()) counters_.add(Counter::kBusyTurns);
   published_ = 0;
   requests_.clear();
   ++turn_;

@@ -33,6 +33,7 @@
 #include "gateway/id_queue.h"
 #include "gateway/io.h"
 #include "gateway/request_rules.h"
+#include "gateway/tracer.h"
 #include "shared/byte_ring.h"
 #include "shared/clock.h"
 #include "shared/config.h"
@@ -59,6 +60,7 @@ struct GatewayParts {
   // Every gateway's, where there are several: by gateway, and in it by worker. For what is relayed
   // from their clients (RelayRecord).
   std::span<ByteRing* const> all_requests = {};
+  const Traces* traces = nullptr;          // every gateway's; null: none are kept
 };
 
 class Gateway {
@@ -123,6 +125,7 @@ class Gateway {
   void serve_carry(Connection& connection);
   void after_taking(Connection& connection);
   std::size_t take_frames(Connection& connection, ByteView input);
+  void begin_trace(const Connection& connection) noexcept;
   bool take_frame(Connection& connection, ByteView frame);
   bool may_take(Connection& connection);
   bool answer_fits(Connection& connection, std::size_t bytes);
@@ -160,9 +163,8 @@ class Gateway {
   void on_disconnect(const DisconnectRecord& record);
   bool on_push(Worker& worker, const PushRecord& record);
   void on_relay(const Worker& worker, const RelayRecord& record);
-  void relay(Connection& connection, const RequestRecord& request, bool fanout);
-  Connection* settle(ConnectionId id, std::uint64_t request_id, std::size_t reserved_bytes,
-                     std::uint64_t stamp);
+  bool relay(Connection& connection, const RequestRecord& request, bool fanout);
+  Connection* settle(ConnectionId id, std::uint64_t request_id, std::size_t reserved_bytes);
   void after_answer(Connection& connection);
   void push_stored(Connection& connection, std::uint64_t ordinal, ByteView head, ByteView body,
                    bool fanout);
@@ -213,6 +215,7 @@ class Gateway {
   void set_deadline(Connection& connection, std::int64_t in_ms);
   void on_deadline(Connection& connection);
   void scan_liveness();
+  void look_around() noexcept;
   void continue_shutdown();
   void update_accepting() noexcept;
 
@@ -266,10 +269,10 @@ class Gateway {
   std::int64_t scan_tick_ = 0;
   std::uint64_t published_ = 0;           // since the last end_turn
   std::uint64_t queue_bytes_ = 0;
-  std::uint32_t sample_ = 0;
   std::size_t copied_bytes_ = 0;          // of the ring that is drained, this turn
   std::uint32_t fanout_targets_ = 0;      // likewise
   EncodedTime relay_time_;                // of the last relayed message
+  Tracer tracer_;
 };
 
 }  // namespace ims::gateway

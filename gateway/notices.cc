@@ -13,6 +13,7 @@
 #include "gateway/gateway.h"
 
 #include "shared/assert.h"
+#include "shared/probes.h"
 
 namespace ims::gateway {
 
@@ -84,6 +85,7 @@ bool Gateway::try_notices(Connection& connection) {
     RecordWriter writer(ring, sizeof(SessionRecord));
     if (!writer.ok()) {
       counters_.add(Counter::kRingFullRequests);
+      IMS_PROBE(ring_full, 0, connection.home);
       return false;
     }
     SessionRecord record;

@@ -2,6 +2,7 @@
 // branching on its kind is in the first function.
 #include "gateway/gateway.h"
 #include "shared/assert.h"
+#include "shared/probes.h"
 
 #include <cerrno>
 
@@ -9,6 +10,7 @@ namespace ims::gateway {
 
 void Gateway::on_completions(std::span<const Completion> completions, Now now) {
   begin(now);
+  tracer_.turn_begins(now);
   counters_.add(Counter::kCompletions, completions.size());
   for (const Completion& completion : completions) {
     if (completion.op == IoOp::kAccept) {
@@ -51,6 +53,7 @@ void Gateway::on_accept(const Completion& completion) {
   counters_.add(Counter::kAccepts);
   connection->state = State::kOpen;
   connection->socket = completion.socket;
+  IMS_PROBE(open, id_of(*connection).bits, completion.socket);
   connection->progress_ms = now_ms();
   if (config_.edition == EditionChoice::kV1) {
     connection->edition = Edition::kV1;
@@ -107,6 +110,7 @@ void Gateway::on_send(Connection& connection, const Completion& completion) {
   connection.stalled = false;
   const std::uint32_t rows = connection.queue.on_taken(pool_, bytes);
   rows_taken(connection, rows);
+  if (connection.first_trace != 0) [[unlikely]] tracer_.taken(connection, bytes);
 
   if (connection.state == State::kReleasing) return;
   if (!connection.queue.empty()) mark_dirty(connection, !connection.owes_own);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "shared/assert.h"
+#include "shared/probes.h"
 
 namespace ims::gateway {
 namespace {
@@ -96,9 +97,11 @@ bool Gateway::on_record(Worker& worker, ByteView record) {
 // ---- answers -----------------------------------------------------------------------------------
 
 void Gateway::on_login_answer(const LoginAnswerRecord& record) {
+  if (record.trace != 0) [[unlikely]] tracer_.enter(record.trace, Stage::kQueue);
   Connection* found = table_.find(record.connection);
   if (found == nullptr || !found->awaits_login || found->state >= State::kShutdown) {
     counters_.add(Counter::kRecordsStale);
+    tracer_.drop(record.trace);
     return;
   }
   Connection& connection = *found;
@@ -108,6 +111,7 @@ void Gateway::on_login_answer(const LoginAnswerRecord& record) {
   const std::string_view reason = tail.take_text(record.reason_bytes);
   const ByteView epoch = tail.take(record.epoch_bytes);
 
+  IMS_PROBE(login, record.connection.bits, static_cast<unsigned>(record.code));
   const std::uint64_t login_id = connection.session.value;
   connection.awaits_login = false;
   connection.session = {};
@@ -119,6 +123,7 @@ void Gateway::on_login_answer(const LoginAnswerRecord& record) {
   if (record.code != Code::kOk) {
     counters_.add(Counter::kLoginsFailed);
     answer_login(connection, login_id, answer);
+    if (record.trace != 0) tracer_.follow(connection, record.trace);
     begin_close(connection, CloseReason::kLoginFailed, nullptr);
     continue_close(connection);
     return;
@@ -141,6 +146,7 @@ void Gateway::on_login_answer(const LoginAnswerRecord& record) {
   answer.durability = record.durability;
   answer.first_seq = record.first_seq;
   answer_login(connection, login_id, answer);
+  if (record.trace != 0) tracer_.follow(connection, record.trace);
   if (connection.state == State::kLogin) {
     connection.state = State::kOnline;
     serve_carry(connection);
@@ -151,9 +157,10 @@ void Gateway::on_login_answer(const LoginAnswerRecord& record) {
 
 void Gateway::on_response(const ResponseRecord& record) {
   const bool big = (record.header.flags & kFlagBigAnswer) != 0;
+  if (record.trace != 0) [[unlikely]] tracer_.enter(record.trace, Stage::kQueue);
   Connection* connection = settle(record.connection, record.request_id,
-                                  big ? big_answer_bytes_ : kSmallAnswerBytes, record.stamp);
-  if (connection == nullptr) return;
+                                  big ? big_answer_bytes_ : kSmallAnswerBytes);
+  if (connection == nullptr) return tracer_.drop(record.trace);
   RecordTail tail(record);
   const std::string_view reason = tail.take_text(record.reason_bytes);
   const ByteView payload = tail.take(record.payload_bytes);
@@ -165,12 +172,13 @@ void Gateway::on_response(const ResponseRecord& record) {
            .payload = payload,
            .duplicate = (record.header.flags & kFlagDuplicate) != 0,
            .retry_after_ms = record.retry_after_ms});
+  if (record.trace != 0) [[unlikely]] tracer_.follow(*connection, record.trace);
   after_answer(*connection);
 }
 
 // A request is answered: its place and its reserve come back. Null: nobody is told.
-Connection* Gateway::settle(ConnectionId id, std::uint64_t request_id, std::size_t reserved_bytes,
-                            std::uint64_t stamp) {
+Connection* Gateway::settle(ConnectionId id, std::uint64_t request_id,
+                            std::size_t reserved_bytes) {
   Connection* connection = table_.find(id);
   if (connection == nullptr || connection->state >= State::kShutdown) {
     counters_.add(Counter::kRecordsStale);
@@ -180,8 +188,6 @@ Connection* Gateway::settle(ConnectionId id, std::uint64_t request_id, std::size
   --connection->inflight;
   connection->reserved_bytes -= static_cast<std::uint32_t>(reserved_bytes);
   if (request_id == 0) connection->stop_and_wait = false;
-  // Every sixteenth: a histogram costs more than the answer.
-  if ((++sample_ & 15) == 0) counters_.record(Stage::kTotal, now_.ticks - stamp);
   // Who is cut off for taking nothing was not waited for: its Disconnect may be queued already.
   const bool cut_off = connection->state == State::kClosing &&
                        connection->close_reason == CloseReason::kSlowConsumer;
@@ -272,6 +278,7 @@ void Gateway::push_stored(Connection& connection, std::uint64_t ordinal, ByteVie
   const std::size_t after = connection.queue.bytes() + connection.reserved_bytes + bytes;
   if (after > config_.send_queue_bytes || !queue_memory_left(bytes)) {
     counters_.add(Counter::kRowsRefused);
+    IMS_PROBE(slow, id_of(connection).bits, 1, after);
     refuse_rows(connection);
     return;
   }

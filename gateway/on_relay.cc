@@ -3,6 +3,7 @@
 // made. And those of which a worker made a body.
 #include "gateway/gateway.h"
 #include "shared/assert.h"
+#include "shared/probes.h"
 
 namespace ims::gateway {
 
@@ -12,16 +13,25 @@ void Gateway::on_relay(const Worker& worker, const RelayRecord& record) {
   IMS_ASSERT(kind_of(bytes) == RecordKind::kMessage);
   const auto& request = record_as<RequestRecord>(bytes);
   relay_time_.set(record.time_ms);
+  const bool traced = (record.header.flags & kFlagTraced) != 0;
+  if (traced) [[unlikely]] tracer_.enter(request.trace, Stage::kQueue);
   Connection* target = table_.find(record.target);
+  bool queued = false;
   if (target != nullptr && target->state == State::kOnline) {
-    relay(*target, request, (record.header.flags & kFlagFanout) != 0);
+    queued = relay(*target, request, (record.header.flags & kFlagFanout) != 0);
   } else {
     counters_.add(Counter::kRelayedDropped);
   }
+  if (traced) [[unlikely]] {
+    if (queued) {
+      tracer_.follow(*target, request.trace);
+    } else {
+      tracer_.drop(request.trace);
+    }
+  }
 
   if ((record.header.flags & kFlagAnswer) == 0) return;
-  Connection* sender =
-      settle(request.connection, request.request_id, kSmallAnswerBytes, request.stamp);
+  Connection* sender = settle(request.connection, request.request_id, kSmallAnswerBytes);
   if (sender == nullptr) return;
   counters_.add(Counter::kResponseOk);
   std::byte* const room = owe(*sender, kRelayAnswerBytesMax);
@@ -31,15 +41,17 @@ void Gateway::on_relay(const Worker& worker, const RelayRecord& record) {
   after_answer(*sender);
 }
 
-void Gateway::relay(Connection& connection, const RequestRecord& request, bool fanout) {
+// False: it found no room, and is dropped.
+bool Gateway::relay(Connection& connection, const RequestRecord& request, bool fanout) {
   const RelayFrame frame(connection.outer(), request, relay_time_);
-  if (!relayed_fits(connection, frame.bytes())) return;
+  if (!relayed_fits(connection, frame.bytes())) return false;
   std::byte* const room = owe(connection, frame.bytes());
   std::byte* const behind = frame.write(room);
   IMS_ASSERT(behind == room + frame.bytes());
   counters_.add(Counter::kPayloadBytesCopied, frame.body_bytes());
   copied_bytes_ += frame.bytes();
   owed(connection, frame.bytes(), false, fanout);
+  return true;
 }
 
 void Gateway::push_relayed(Connection& connection, ByteView head, ByteView body, bool fanout) {
@@ -54,6 +66,7 @@ bool Gateway::relayed_fits(const Connection& connection, std::size_t bytes) noex
                     after + connection.reserved_bytes <= config_.send_queue_bytes &&
                     queue_memory_left(bytes);
   counters_.add(fits ? Counter::kRelayedDelivered : Counter::kRelayedDropped);
+  if (!fits) IMS_PROBE(slow, id_of(connection).bits, 0, after);
   return fits;
 }
 

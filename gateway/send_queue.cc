@@ -44,6 +44,7 @@ std::byte* SendQueue::room(BlockPool& pool, std::size_t bytes, bool send_in_flig
 void SendQueue::append(std::size_t bytes, bool row) noexcept {
   tail_->end += static_cast<std::uint32_t>(bytes);
   bytes_ += static_cast<std::uint32_t>(bytes);
+  ++tail_->frames;
   if (!row) return;
   write_mark(*tail_, tail_->end);
   ++rows_;
@@ -70,6 +71,7 @@ std::uint64_t SendQueue::grow(BlockPool& pool, std::size_t bytes, bool send_in_f
   Block* larger = pool.take(together);
   std::memcpy(larger->data(), tail_->data() + tail_->begin, tail_->size());
   larger->end = static_cast<std::uint32_t>(tail_->size());
+  larger->frames = tail_->frames;
   for (std::uint32_t i = tail_->marks_done; i < tail_->marks; ++i) {
     write_mark(*larger, read_mark(*tail_, i) - tail_->begin);
   }

@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "gateway/block_pool.h"
 #include "shared/bytes.h"
@@ -41,6 +42,9 @@ class SendQueue {
 
   // What the next send carries.
   ByteView front() const noexcept { return head_ == nullptr ? ByteView{} : head_->bytes(); }
+
+  // How many frames of front() no send was asked for yet. One is, now.
+  std::uint16_t start_send() noexcept { return std::exchange(head_->frames, std::uint16_t{0}); }
 
   // The kernel took the first `bytes` of front(). Returns how many rows that completed.
   std::uint32_t on_taken(BlockPool& pool, std::size_t bytes) noexcept;

@@ -95,6 +95,7 @@ std::size_t Gateway::take_frames(Connection& connection, ByteView input) {
         protocol_error(connection, "the frame's length is no varint of at most 5 bytes");
         return input.size();
       case FrameStatus::kFrame:
+        if (tracer_.due()) [[unlikely]] begin_trace(connection);
         if (!take_frame(connection, frame.payload)) return taken;
         counters_.add(Counter::kFramesIn);
         ++connection.frames_taken;
@@ -105,9 +106,18 @@ std::size_t Gateway::take_frames(Connection& connection, ByteView input) {
   return taken;
 }
 
+// What is taken from the carry was received earlier, perhaps, and held back.
+void Gateway::begin_trace(const Connection& connection) noexcept {
+  tracer_.frame_begins(connection.carry == nullptr ? tracer_.turn_ticks()
+                                                   : connection.carry->kept_ticks);
+}
+
 // True: done with it. False: held.
 bool Gateway::take_frame(Connection& connection, ByteView frame) {
-  if (connection.state == State::kOpen) return take_first_frame(connection, frame);
+  if (connection.state == State::kOpen) {
+    if (tracer_.on()) begin_trace(connection);
+    return take_first_frame(connection, frame);
+  }
   if (frame.empty()) {
     if (!answer_fits(connection, sizeof kHeartbeatFrame)) return false;
     counters_.add(Counter::kHeartbeats);
@@ -240,6 +250,7 @@ void Gateway::keep(Connection& connection, ByteView bytes) {
   }
   std::memcpy(carry->data() + carry->end, bytes.data(), bytes.size());
   carry->end += static_cast<std::uint32_t>(bytes.size());
+  carry->kept_ticks = tracer_.turn_ticks();
 }
 
 void Gateway::drop_carry(Connection& connection) noexcept {

@@ -1,5 +1,6 @@
 // The first frame: its edition, and a CONNECT for the worker of the user.
 #include "gateway/gateway.h"
+#include "shared/probes.h"
 
 namespace ims::gateway {
 
@@ -55,6 +56,7 @@ bool Gateway::take_connect(Connection& connection, const Command& command) {
   RecordWriter writer(*workers_[home].requests, sizeof(LoginRecord) + command.body.size());
   if (!writer.ok()) {
     counters_.add(Counter::kRingFullRequests);
+    IMS_PROBE(ring_full, 0, home);
     hold(connection, Hold::kRing, &workers_[home].held);
     return false;
   }
@@ -64,11 +66,13 @@ bool Gateway::take_connect(Connection& connection, const Command& command) {
   record.request_id = command.id;
   record.tenant_hash = tenant_hash;
   record.user_hash = user_hash;
-  record.stamp = now_.ticks;
+  record.trace = tracer_.next(record);
+  if (record.trace != 0) record.header.flags |= kFlagTraced;
   record.connect_bytes = static_cast<std::uint32_t>(command.body.size());
   writer.header(record);
   writer.append(command.body);
   writer.commit();
+  if (record.trace != 0) [[unlikely]] tracer_.enter(record.trace, Stage::kRequestRing);
 
   connection.session.value = command.id;
   connection.tenant_hash = tenant_hash;

@@ -7,6 +7,7 @@
 
 #include "shared/assert.h"
 #include "shared/ops.h"
+#include "shared/probes.h"
 
 namespace ims::gateway {
 
@@ -196,6 +197,7 @@ bool Gateway::push_request(Connection& connection, RequestRecord& record, std::s
                           target.size() + client_id.size() + payload.size());
   if (!writer.ok()) {
     counters_.add(Counter::kRingFullRequests);
+    IMS_PROBE(ring_full, 0, worker);
     hold(connection, Hold::kRing, &workers_[worker].held);
     return false;
   }
@@ -206,7 +208,8 @@ bool Gateway::push_request(Connection& connection, RequestRecord& record, std::s
   record.sender = connection.user;
   record.sender_hash = connection.user_hash;
   record.tenant = connection.tenant;
-  record.stamp = now_.ticks;
+  record.trace = tracer_.next(record);
+  if (record.trace != 0) [[unlikely]] record.header.flags |= kFlagTraced;
   record.payload_bytes = static_cast<std::uint32_t>(payload.size());
   record.from_bytes = connection.user_bytes;
   record.device_bytes = connection.device_bytes;
@@ -218,6 +221,7 @@ bool Gateway::push_request(Connection& connection, RequestRecord& record, std::s
   writer.append_short(client_id);
   writer.append(payload);
   writer.commit();
+  if (record.trace != 0) [[unlikely]] tracer_.enter(record.trace, Stage::kRequestRing);
   counters_.add(Counter::kPayloadBytesCopied, payload.size());
 
   if ((record.header.flags & kFlagNoAnswer) == 0) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "shared/probes.h"
+
 namespace ims::gateway {
 namespace {
 
@@ -23,9 +25,18 @@ void Gateway::on_tick(Now now) {
   for (std::int64_t n = std::min<std::int64_t>(tick - scan_tick_, kScanTicks); n > 0; --n) {
     scan_liveness();
   }
+  if (tick != scan_tick_) look_around();
   scan_tick_ = tick;
   if (shutting_down_) continue_shutdown();
   flush();
+}
+
+// Now and then: what costs more than a turn's own work would be worth.
+void Gateway::look_around() noexcept {
+  tracer_.tick(now_);
+  std::size_t ring_bytes = 0;
+  for (Worker& worker : workers_) ring_bytes += worker.requests->used_bytes();
+  counters_.set(Counter::kRingBytesRequests, ring_bytes);
 }
 
 // ---- deadlines ---------------------------------------------------------------------------------
@@ -64,8 +75,13 @@ void Gateway::on_deadline(Connection& connection) {
   if (connection.state >= State::kShutdown) return;  // the kernel's turn
   if (!connection.queue.empty()) {
     return after(connection.stalled ? kSlowConsumerGraceMs : config_.stall_timeout_ms, [&] {
-      if (!connection.takes_frames()) return abort(connection, CloseReason::kSlowConsumer);
+      const std::uint32_t owed_bytes = connection.queue.bytes();
+      if (!connection.takes_frames()) {
+        IMS_PROBE(slow, id_of(connection).bits, 3, owed_bytes);
+        return abort(connection, CloseReason::kSlowConsumer);
+      }
       counters_.add(Counter::kStalls);
+      IMS_PROBE(slow, id_of(connection).bits, 2, owed_bytes);
       const DisconnectFields fields{DisconnectCode::kSlowConsumer,
                                     "the connection took none of the bytes it is owed", 0};
       connection.stalled = true;

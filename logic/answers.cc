@@ -4,6 +4,7 @@
 //            them left: so at most what one turn and the exchanges under way can answer waits.
 
 #include "logic/worker.h"
+#include "shared/probes.h"
 
 namespace ims::logic {
 namespace {
@@ -53,6 +54,7 @@ void Worker::emit(GatewayIndex gateway, std::string_view record) {
     }
   }
   counters_.add(Counter::kRingFullDeliveries);
+  IMS_PROBE(ring_full, 1, gateway);
   waiting_answers_.emplace_back(gateway, std::string(record));
 }
 
@@ -79,6 +81,7 @@ void Worker::answer(const Requester& to, Code code, std::string_view reason, std
   }
   if (to.connection == ConnectionId{}) return;  // nobody waits
   counters_.add(counter_of(code));
+  enter(to.trace, Stage::kDeliveryRing);
   ResponseRecord record;
   record.header.kind = RecordKind::kResponse;
   record.header.flags = static_cast<std::uint8_t>((to.flags & kFlagBigAnswer) |
@@ -87,7 +90,7 @@ void Worker::answer(const Requester& to, Code code, std::string_view reason, std
   record.request_id = to.request_id;
   record.seq = seq;
   record.time_ms = time_ms;
-  record.stamp = to.stamp;
+  record.trace = to.trace;
   record.payload_bytes = static_cast<std::uint32_t>(payload.size());
   record.reason_bytes = static_cast<std::uint16_t>(reason.size());
   record.code = code;
@@ -115,6 +118,8 @@ void Worker::answer_login(const Requester& to, const LoginAnswerRecord& fields,
   LoginAnswerRecord record = fields;
   record.header.kind = RecordKind::kLoginAnswer;
   record.connection = to.connection;
+  record.trace = to.trace;
+  enter(to.trace, Stage::kDeliveryRing);
   record.server_time_ms = now_.wall_ms;
   record.durability = config_.durability;
   record.user_bytes = static_cast<std::uint8_t>(user.size());
@@ -154,6 +159,7 @@ bool Worker::send_handoff(WorkerIndex to, Record record, HandoffKind kind,
   RecordWriter writer(*ports_.handoffs_out[to], size);
   if (!writer.ok()) {
     counters_.add(Counter::kRingFullHandoffs);
+    IMS_PROBE(ring_full, 2, to);
     return false;
   }
   writer.header(record);

@@ -221,14 +221,13 @@ void Worker::release_effect(Batch& batch, const Effect& effect) {
         }
       }
       if (to_group) {
-        publish_group_row(static_cast<Group&>(owner), effect.seq, effect.origin_session, body,
-                          effect.requester.stamp);
+        publish_group_row(static_cast<Group&>(owner), effect.seq, effect.origin_session, body);
       } else {
         for (Session* session : static_cast<User&>(owner).sessions) {
           if (session->send_only) continue;
           consider_live(*session, 0, effect.seq, effect.origin_session, body.size());
         }
-        push_row(effect.seq, body, effect.requester.stamp);
+        push_row(effect.seq, body);
         if (effect.copies) send_copy(static_cast<User&>(owner), effect, body);
       }
       break;

@@ -9,6 +9,7 @@
 #include "shared/assert.h"
 #include "shared/limits.h"
 #include "shared/log.h"
+#include "shared/probes.h"
 
 namespace ims::logic {
 namespace {
@@ -119,8 +120,11 @@ void Committer::write_gathered() {
   for (const CommitBatch* batch : taken_) views_.push_back(&batch->batch);
 
   const std::uint64_t begin_ns = read_clock().ticks;
+  IMS_PROBE(commit_begin, messages_, bytes_);
   const StoreStatus status = write_views();
-  counters_.add(Counter::kCommitNs, read_clock().ticks - begin_ns);
+  const std::uint64_t took_ns = read_clock().ticks - begin_ns;
+  counters_.add(Counter::kCommitNs, took_ns);
+  IMS_PROBE(commit_end, messages_, bytes_, took_ns);
 
   if (status == StoreStatus::kOk) {
     counters_.add(Counter::kCommits);

@@ -105,9 +105,8 @@ void Worker::take_repeats(Timeline& timeline, const Load& load) {
 }
 
 // Is the row at `seq` what the request repeats? kWaits: parked until it is read, or refused.
-Worker::Found Worker::read_first(const RequestRecord& record, const MessageParts& parts,
-                                 Entity& target, const Timeline& timeline, std::uint64_t seq,
-                                 FirstMessage& first) {
+Found Worker::read_first(const RequestRecord& record, const MessageParts& parts, Entity& target,
+                         const Timeline& timeline, std::uint64_t seq, FirstMessage& first) {
   const std::string key = row_key(timeline.key, seq);
   const auto loaded = read_rows_.find(key);
   StoreStatus status = StoreStatus::kOk;

@@ -5,6 +5,7 @@
 
 #include "logic/worker.h"
 #include "shared/encode.h"
+#include "shared/probes.h"
 
 namespace ims::logic {
 namespace {
@@ -86,7 +87,7 @@ void Worker::consider_live(Session& session, std::uint32_t feed_index, std::uint
 }
 
 // One record per gateway and 1,024 targets, to the sessions collected in fan_.
-void Worker::push_row(std::uint64_t seq, std::string_view body, std::uint64_t stamp) {
+void Worker::push_row(std::uint64_t seq, std::string_view body) {
   for (std::size_t gateway = 0; gateway < fan_.size(); ++gateway) {
     std::vector<Candidate>& candidates = fan_[gateway];
     for (std::size_t at = 0; at < candidates.size(); at += kPushTargetsMax) {
@@ -98,6 +99,7 @@ void Worker::push_row(std::uint64_t seq, std::string_view body, std::uint64_t st
       // Behind answers that wait for room, a login's above all.
       if (!waiting_answers_.empty() || !writer.ok() || much) {
         counters_.add(Counter::kRingFullDeliveries);
+        IMS_PROBE(ring_full, 1, gateway);
         for (std::size_t i = at; i < at + count; ++i) {
           candidates[i].session->feeds[candidates[i].feed].live = false;
           enqueue_pump(*candidates[i].session);
@@ -107,7 +109,6 @@ void Worker::push_row(std::uint64_t seq, std::string_view body, std::uint64_t st
       PushRecord record;
       record.header.kind = RecordKind::kPush;
       record.header.flags = kFlagStored;
-      record.stamp = stamp;
       record.body_bytes = static_cast<std::uint32_t>(body.size());
       record.target_count = static_cast<std::uint16_t>(count);
       writer.header(record);
@@ -125,19 +126,19 @@ void Worker::push_row(std::uint64_t seq, std::string_view body, std::uint64_t st
 
 // Not stored, encoded straight into the ring: to the sessions collected in fan_, dropped for those
 // whose gateway has no room.
-void Worker::relay(const MessageFields& fields, std::uint64_t stamp) {
+void Worker::relay(const MessageFields& fields) {
   const std::size_t bytes = message_bytes(fields);
-  relay_with(push_bytes(RequestType::kMessage, bytes), stamp,
+  relay_with(push_bytes(RequestType::kMessage, bytes),
              [&](std::byte* out) { write_push_message(out, fields, bytes); });
 }
 
-void Worker::relay_body(std::string_view body, std::uint64_t stamp) {
-  relay_with(body.size(), stamp,
+void Worker::relay_body(std::string_view body) {
+  relay_with(body.size(),
              [&](std::byte* out) { std::memcpy(out, body.data(), body.size()); });
 }
 
 template <typename Write>
-void Worker::relay_with(std::size_t body_bytes, std::uint64_t stamp, Write write) {
+void Worker::relay_with(std::size_t body_bytes, Write write) {
   for (std::size_t gateway = 0; gateway < fan_.size(); ++gateway) {
     std::vector<Candidate>& candidates = fan_[gateway];
     for (std::size_t at = 0; at < candidates.size(); at += kPushTargetsMax) {
@@ -150,7 +151,6 @@ void Worker::relay_with(std::size_t body_bytes, std::uint64_t stamp, Write write
       }
       PushRecord record;
       record.header.kind = RecordKind::kPush;
-      record.stamp = stamp;
       record.body_bytes = static_cast<std::uint32_t>(body_bytes);
       record.target_count = static_cast<std::uint16_t>(count);
       writer.header(record);
@@ -286,6 +286,7 @@ void Worker::hand_page(Session& session, std::uint32_t feed_index, const Load& p
                         sizeof(PushRecord) + sizeof(PushTarget) + row->body.size());
     if (!waiting_answers_.empty() || !writer.ok()) {
       counters_.add(Counter::kRingFullDeliveries);
+      IMS_PROBE(ring_full, 1, session.connection.gateway());
       room = false;
       enqueue_pump(session);
       break;

@@ -68,7 +68,7 @@ void Worker::group_event(const RequestRecord& record, Group& group, const GroupC
                               .cursor = {},
                               .open = group.open});
   Effect& effect = slot.effect;
-  effect.requester = requester_of(record);
+  wait_for_batch(effect, requester_of(record));
   effect.meta = true;
   effect.payload_offset = static_cast<std::uint32_t>(open_->arena.size());
   effect.payload_bytes = static_cast<std::uint32_t>(result_.size());
@@ -89,7 +89,7 @@ void Worker::group_unchanged(const RequestRecord& record, Group& group) {
     return answer(requester_of(record), Code::kOk, {}, 0, 0, as_text(result_));
   }
   Effect& effect = add_effect(Effect::Kind::kAnswer, &group);
-  effect.requester = requester_of(record);
+  wait_for_batch(effect, requester_of(record));
   effect.payload_offset = static_cast<std::uint32_t>(open_->arena.size());
   effect.payload_bytes = static_cast<std::uint32_t>(result_.size());
   open_->arena.append(as_text(result_));

@@ -72,7 +72,7 @@ void Worker::ack_feed(Session& session, Feed& feed, std::uint64_t seq, const Req
     ++open_batch().messages;
   }
   Effect& effect = add_effect(Effect::Kind::kAnswer, session.user);
-  effect.requester = to;
+  wait_for_batch(effect, to);
 }
 
 }  // namespace ims::logic

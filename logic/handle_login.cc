@@ -242,7 +242,7 @@ void Worker::open_session(User& user, const LoginRecord& record) {
     effect.kind = Effect::Kind::kLogin;
     effect.owner = &user;
     pin(&user);
-    effect.requester = to;
+    wait_for_batch(effect, to);
     effect.origin_session = session.id;
     if (!session.send_only) {
       effect.payload_offset = static_cast<std::uint32_t>(batch.arena.size());

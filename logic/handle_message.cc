@@ -92,7 +92,7 @@ void Worker::store_message(const RequestRecord& record, const MessageParts& part
                                RowKind::kMessage, push_message_bytes(fields));
   write_push_message(slot.body, fields);
   counters_.add(Counter::kPayloadBytesCopied, parts.payload.size());
-  slot.effect.requester = requester_of(record);
+  wait_for_batch(slot.effect, requester_of(record));
   // A message to oneself is one row.
   slot.effect.copies = (record.header.flags & (kFlagCopies | kFlagToGroup)) == kFlagCopies &&
                        static_cast<User&>(target).id != record.sender;
@@ -125,7 +125,7 @@ void Worker::relay_to_user(const RequestRecord& record, const MessageParts& part
   }
   const Requester to = requester_of(record);
   if (!anyone) return refuse(to, Code::kOffline);
-  relay(parts.fields(record, 0, time_ms), record.stamp);
+  relay(parts.fields(record, 0, time_ms));
   answer(to, Code::kOk, {}, 0, time_ms);
 }
 
@@ -142,6 +142,7 @@ void Worker::relay_in_place(const RequestRecord& record, const User& user, std::
   if (targets == 0) return refuse(requester_of(record), Code::kOffline);
   const std::uint8_t fanout = targets > 1 ? kFlagFanout : 0;
   bool answered = false;
+  TraceId trace = record.trace;
   for (const Session* session : user.sessions) {
     if (!hears(*session, record)) continue;
     --targets;
@@ -154,6 +155,10 @@ void Worker::relay_in_place(const RequestRecord& record, const User& user, std::
     }
     answered = targets == 0 && gateway == relayed.gateway;
     relayed.header.flags = static_cast<std::uint8_t>(fanout | (answered ? kFlagAnswer : 0));
+    if (trace != 0) [[unlikely]] {  // it ends with the first push
+      enter(std::exchange(trace, 0), Stage::kDeliveryRing);
+      relayed.header.flags |= kFlagTraced;
+    }
     relayed.target = session->connection;
     writer.header(relayed);
     writer.commit();
@@ -162,7 +167,9 @@ void Worker::relay_in_place(const RequestRecord& record, const User& user, std::
   if (answered) {
     counters_.add(Counter::kResponseOk);
   } else {
-    answer(requester_of(record), Code::kOk, {}, 0, relayed.time_ms);
+    Requester to = requester_of(record);
+    to.trace = trace;
+    answer(to, Code::kOk, {}, 0, relayed.time_ms);
   }
 }
 
@@ -177,7 +184,6 @@ void Worker::relay_to_group(const RequestRecord& record, const MessageParts& par
       GroupRowRecord row;
       row.group = group.id;
       row.origin_session = record.session;
-      row.stamp = record.stamp;
       row.body_bytes = static_cast<std::uint32_t>(body.size());
       if (subscriber.worker == ports_.index) {
         on_group_relay(row, body);

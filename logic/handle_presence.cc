@@ -239,7 +239,7 @@ void Presence::on_change(const PresenceRecord& record) {
     if (session->closing || !session->answered) continue;
     worker_.fan_[session->connection.gateway()].push_back({session, 0});
   }
-  worker_.relay_body(body, 0);
+  worker_.relay_body(body);
 }
 
 }  // namespace ims::logic

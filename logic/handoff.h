@@ -80,7 +80,6 @@ struct GroupRowRecord {
   GroupId group;
   std::uint64_t seq = 0;  // kSubscribed, kGroupHead: the durable head
   SessionId origin_session;
-  std::uint64_t stamp = 0;
   std::uint32_t body_bytes = 0;
   std::uint32_t spare = 0;
 };
@@ -149,7 +148,6 @@ struct OwnCopyRecord {
   RecordHeader header;
   std::uint64_t sender_hash = 0;
   SessionId origin_session;
-  std::uint64_t stamp = 0;
   TenantId tenant;
   std::uint32_t body_bytes = 0;
 };

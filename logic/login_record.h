@@ -22,7 +22,7 @@ inline ConnectView connect_of(const LoginRecord& record) {
 }
 
 inline Requester requester_of_login(const LoginRecord& record) {
-  return {record.connection, record.request_id, record.stamp, 0};
+  return {record.connection, record.request_id, record.trace, 0};
 }
 
 }  // namespace ims::logic

@@ -21,7 +21,6 @@ void Worker::send_copy(const User& recipient, const Effect& effect, std::string_
   OwnCopyRecord record;
   record.sender_hash = user_hash(recipient.tenant, message.from);
   record.origin_session = effect.origin_session;
-  record.stamp = effect.requester.stamp;
   record.tenant = recipient.tenant;
   record.body_bytes = static_cast<std::uint32_t>(body.size());
   const WorkerIndex to = worker_of(record.sender_hash, worker_count_);
@@ -63,7 +62,6 @@ void Worker::on_own_copy(const OwnCopyRecord& record) {
   const RowSlot slot = put_row(user, user.inbox, fields.seq, fields.time_ms, record.origin_session,
                                user.id, RowKind::kMessage, push_message_bytes(fields));
   write_push_message(slot.body, fields);
-  slot.effect.requester.stamp = record.stamp;
 }
 
 // Has the session's user a device that is not the session's own?

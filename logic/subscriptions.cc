@@ -108,7 +108,7 @@ void Worker::on_group_row(const GroupRowRecord& record, std::string_view body) {
   for (const GroupHub::Place& place : hub.places) {
     consider_live(*place.session, place.feed, record.seq, record.origin_session, body.size());
   }
-  push_row(record.seq, body, record.stamp);
+  push_row(record.seq, body);
 }
 
 void Worker::on_group_relay(const GroupRowRecord& record, std::string_view body) {
@@ -119,7 +119,7 @@ void Worker::on_group_relay(const GroupRowRecord& record, std::string_view body)
     if (session.closing || !session.answered || session.id == record.origin_session) continue;
     fan_[session.connection.gateway()].push_back({&session, place.feed});
   }
-  relay_body(body, record.stamp);
+  relay_body(body);
 }
 
 // ---- the group's side ---------------------------------------------------------------------------
@@ -166,7 +166,7 @@ void Worker::on_unsubscribe(const SubscribeRecord& record) {
 }
 
 void Worker::publish_group_row(Group& group, std::uint64_t seq, SessionId origin,
-                               std::string_view body, std::uint64_t stamp) {
+                               std::string_view body) {
   // What was sent to ourselves before goes first, effects above all; whoever left by one of them
   // may have been the last here, so subscribers come and go in it.
   drain_local();
@@ -175,7 +175,6 @@ void Worker::publish_group_row(Group& group, std::uint64_t seq, SessionId origin
     row.group = group.id;
     row.seq = seq;
     row.origin_session = origin;
-    row.stamp = stamp;
     row.body_bytes = static_cast<std::uint32_t>(body.size());
     if (subscriber.worker == ports_.index) {
       on_group_row(row, body);

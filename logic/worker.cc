@@ -164,7 +164,9 @@ bool Worker::turn(Now now) {
       published_.workers |= std::uint64_t{1} << w;
     }
   }
-  return worked || (!pump_queue_.empty() && may_pump());
+  worked |= !pump_queue_.empty() && may_pump();
+  if (worked) counters_.add(Counter::kBusyTurns);
+  return worked;
 }
 
 // An answer must find room whatever the request is: one largest record in every delivery ring, a
@@ -176,6 +178,16 @@ bool Worker::can_take_request() {
   if (deliveries_have_room()) return true;
   counters_.add(Counter::kRingFullDeliveries);
   return false;
+}
+
+void Worker::count_ring_bytes() {
+  const auto bytes_in = [](const std::vector<ByteRing*>& rings) {
+    std::size_t bytes = 0;
+    for (ByteRing* ring : rings) bytes += ring == nullptr ? 0 : ring->used_bytes();
+    return bytes;
+  };
+  counters_.set(Counter::kRingBytesDeliveries, bytes_in(ports_.deliveries));
+  counters_.set(Counter::kRingBytesHandoffs, bytes_in(ports_.handoffs_out));
 }
 
 // For one record of the largest size, in each of them.
@@ -196,6 +208,7 @@ bool Worker::drain_requests() {
         blocked_ = true;
         break;
       }
+      if (is_traced(record)) [[unlikely]] enter(trace_of(record), Stage::kHandle);
       dispatch(record);
       ring->pop(record);  // and released once no gateway reads it either (relay_pins.h)
       worked = true;
@@ -361,6 +374,7 @@ void Worker::tick() {
     }
   }
   counters_.set(Counter::kCacheBytes, cache_bytes_);
+  count_ring_bytes();
   evict();
 }
 

@@ -81,20 +81,30 @@ class Worker : private WorkerState {
   bool drain_local();
   bool can_take_request();
   bool deliveries_have_room();
+  void count_ring_bytes();
   void dispatch(ByteView record);
   void dispatch_handoff(ByteView record);
   void tick();
+
+  // A followed message enters a stage; 0: nobody follows it.
+  void enter(TraceId trace, Stage stage) const noexcept {
+    if (trace != 0) [[unlikely]] ports_.traces->enter(trace, stage);
+  }
 
   // ---- commit.cc ----
   Batch& open_batch();
   StoreBatch& ops() { return open_batch().batch; }
   Effect& add_effect(Effect::Kind kind, Entity* owner);
+  // The answer to `to` leaves when the effect's batch is durable.
+  void wait_for_batch(Effect& effect, const Requester& to) {
+    effect.requester = to;
+    enter(to.trace, Stage::kCommit);
+  }
   // The batch has no room for another message and none can be submitted now.
   bool batch_is_full() const noexcept;
   // Neither released nor failed.
   bool batch_is_pending(std::uint64_t number) const noexcept;
-  // Of those that are neither released nor failed; null: none.
-  Batch* last_batch() const noexcept;
+  Batch* last_batch() const noexcept;  // of those; null: none
   void submit_batch();
   bool take_committed();
   bool release(Batch& batch, bool force);
@@ -186,17 +196,9 @@ class Worker : private WorkerState {
   void relay_to_user(const RequestRecord& record, const MessageParts& parts, User& user);
   void relay_in_place(const RequestRecord& record, const User& user, std::uint32_t offset);
   void relay_to_group(const RequestRecord& record, const MessageParts& parts, Group& group);
-
-  // False: parked, or answered.
-  bool may_write(const RequestRecord& record, std::string_view from, User& user);
+  bool may_write(const RequestRecord& record, std::string_view from, User& user);  // false: parked
 
   // ---- dedupe.cc ----
-  enum class Found : std::uint8_t { kNo, kYes, kWaits };
-  struct FirstMessage {
-    std::int64_t time_ms = 0;
-    bool has_content = false;
-    ContentHash content;
-  };
   void begin_dedupe();
   // True: answered, waiting or parked; the message is not to be stored.
   bool is_duplicate(const RequestRecord& record, const MessageParts& parts, Entity& target,
@@ -230,11 +232,11 @@ class Worker : private WorkerState {
   bool can_hand(const Session& session, const Feed& feed, std::size_t bytes) const;
   void hand(Session& session, std::uint32_t feed_index, std::uint64_t seq, std::size_t bytes,
             PushTarget& target);
-  void push_row(std::uint64_t seq, std::string_view body, std::uint64_t stamp);
-  void relay(const MessageFields& fields, std::uint64_t stamp);
-  void relay_body(std::string_view body, std::uint64_t stamp);
+  void push_row(std::uint64_t seq, std::string_view body);
+  void relay(const MessageFields& fields);
+  void relay_body(std::string_view body);
   template <typename Write>
-  void relay_with(std::size_t body_bytes, std::uint64_t stamp, Write write);
+  void relay_with(std::size_t body_bytes, Write write);
   void consider_live(Session& session, std::uint32_t feed_index, std::uint64_t seq,
                      SessionId origin, std::size_t bytes);
   void enqueue_pump(Session& session);
@@ -285,8 +287,7 @@ class Worker : private WorkerState {
   void on_group_row(const GroupRowRecord& record, std::string_view body);
   void on_group_head(const GroupRowRecord& record);
   void on_group_relay(const GroupRowRecord& record, std::string_view body);
-  void publish_group_row(Group& group, std::uint64_t seq, SessionId origin, std::string_view body,
-                         std::uint64_t stamp);
+  void publish_group_row(Group& group, std::uint64_t seq, SessionId origin, std::string_view body);
   void send_lagging_heads();
   void hear(GroupHub& hub, std::uint64_t head);
 
@@ -389,7 +390,7 @@ class Worker : private WorkerState {
                     std::initializer_list<std::string_view> bytes);
 
   static Requester requester_of(const RequestRecord& record) {
-    return {record.connection, record.request_id, record.stamp, record.header.flags};
+    return {record.connection, record.request_id, record.trace, record.header.flags};
   }
 
   Contacts contacts_{*this};

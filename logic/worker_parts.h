@@ -18,6 +18,7 @@
 #include "logic/session.h"
 #include "shared/byte_ring.h"
 #include "shared/counters.h"
+#include "shared/trace.h"
 
 namespace ims::logic {
 
@@ -35,6 +36,7 @@ struct WorkerPorts {
   Store* store = nullptr;               // kCacheOnly reads
   const RetentionClock* clock = nullptr;  // what retention goes by; null: the turn's wall time
   CounterBlock* counters = nullptr;
+  const Traces* traces = nullptr;       // null: no record has one
 };
 
 // What the data directory says about itself.
@@ -89,6 +91,14 @@ struct PendingDedupe {
   ContentHash content;
   std::vector<Requester> waiters;
 };
+
+// The message that another one repeats, as its row says; a recalled one may not say its content.
+struct FirstMessage {
+  std::int64_t time_ms = 0;
+  bool has_content = false;
+  ContentHash content;
+};
+enum class Found : std::uint8_t { kNo, kYes, kWaits };
 
 // A login from its arrival to its answer.
 struct PendingLogin {

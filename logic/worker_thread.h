@@ -12,6 +12,7 @@
 
 #include "logic/worker.h"
 #include "shared/clock.h"
+#include "shared/probes.h"
 #include "shared/wakeup.h"
 
 namespace ims::logic {
@@ -25,11 +26,16 @@ struct WorkerPeers {
   Wakeup* admin = nullptr;
 };
 
+// Not inlined: one probe to attach to.
+[[gnu::noinline]] inline void wake_peer(Wakeup* peer, CounterBlock& counters) {
+  if (peer == nullptr) return;
+  const bool sent = peer->notify();
+  counters.add(sent ? Counter::kWakesSent : Counter::kWakesSuppressed);
+  IMS_PROBE(wake, sent ? 1 : 0);
+}
+
 inline void wake_peers(const Worker& worker, const WorkerPeers& peers, CounterBlock& counters) {
-  const auto wake = [&](Wakeup* peer) {
-    if (peer == nullptr) return;
-    counters.add(peer->notify() ? Counter::kWakesSent : Counter::kWakesSuppressed);
-  };
+  const auto wake = [&](Wakeup* peer) { wake_peer(peer, counters); };
   const Worker::Published& published = worker.published();
   for (std::uint64_t left = published.gateways; left != 0; left &= left - 1) {
     wake(peers.gateways[static_cast<std::size_t>(__builtin_ctzll(left))]);

@@ -1,7 +1,7 @@
 // Time as the cores see it: a value that the thread's loop reads once per turn and passes down.
 //
 //   Now::mono_ms    CLOCK_MONOTONIC, for deadlines; never goes back
-//   Now::ticks      CLOCK_MONOTONIC in ns, for stage stamps
+//   Now::ticks      CLOCK_MONOTONIC in ns, for what turns take
 //   Now::wall_ms    Unix time, for time_ms, tokens and retention; may step
 #pragma once
 

@@ -103,6 +103,9 @@ struct Config {
   bool accept_clock = false;                       // take a clock that jumped over a day
   bool accept_loss = false;                        // start although acknowledged rows are missing
 
+  // ---- instruments ----
+  std::uint32_t trace_sample = 64;  // one message of so many is followed; 1: all, 0: none
+
   // ---- logging ----
   LogLevel log_level = LogLevel::kInfo;
 };

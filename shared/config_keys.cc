@@ -178,6 +178,9 @@ const ConfigKey kKeys[] = {
     KEY(boolean, "store", accept_loss,
         "Once: start although acknowledged rows are missing from the store."),
 
+    KEY(number, "instruments", trace_sample, kCount, {1, 1'000'000'000, "off"},
+        "One request of so many is followed through the server (imsctl latency), and every login."),
+
     KEY(choice, "logging", log_level, "error|warn|info|debug", "What is logged, and all above it."),
 };
 

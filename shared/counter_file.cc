@@ -41,22 +41,29 @@ class Fd {
                           fmt::format("{} the counters file {}", what, path.string()));
 }
 
-CounterFileHeader make_header(std::size_t thread_count, std::int64_t wall_ms) {
+CounterFileHeader make_header(CounterFileWriter::Size size, std::int64_t wall_ms) {
   CounterFileHeader header{};
   std::memcpy(header.magic, kCounterFileMagic, sizeof header.magic);
   header.layout = kCounterFileLayout;
   header.cell_count = static_cast<std::uint32_t>(kCounterCount);
   header.stage_count = static_cast<std::uint32_t>(kStageCount);
-  header.thread_count_max = static_cast<std::uint32_t>(thread_count);
+  header.trace_kind_count = static_cast<std::uint32_t>(kTraceKindCount);
+  header.thread_count_max = static_cast<std::uint32_t>(size.threads);
+  header.gateway_count = static_cast<std::uint32_t>(size.gateways);
   header.histogram_buckets = kHistogramBuckets;
-  header.histograms_offset = static_cast<std::uint32_t>(kCounterCellsMax * sizeof(std::uint64_t));
+  header.slow_count = static_cast<std::uint32_t>(kSlowTracesMax);
   header.names_offset = round_up_page(sizeof header);
   header.stages_offset = header.names_offset + kCounterCount * sizeof(CounterFileName);
-  header.threads_offset = header.stages_offset + kStageCount * sizeof(CounterFileName);
+  header.kinds_offset = header.stages_offset + kStageCount * sizeof(CounterFileName);
+  header.threads_offset = header.kinds_offset + kTraceKindCount * sizeof(CounterFileName);
   header.blocks_offset =
-      round_up_page(header.threads_offset + thread_count * sizeof(CounterFileName));
+      round_up_page(header.threads_offset + size.threads * sizeof(CounterFileName));
   header.block_bytes = round_up_page(kBlockCells * sizeof(std::uint64_t));
-  header.file_bytes = header.blocks_offset + thread_count * header.block_bytes;
+  header.regions_offset = header.blocks_offset + size.threads * header.block_bytes;
+  header.region_bytes = sizeof(TraceRegion);
+  header.slow_offset = offsetof(TraceRegion, slow);
+  header.slots_offset = offsetof(TraceRegion, slots);
+  header.file_bytes = header.regions_offset + size.gateways * header.region_bytes;
   header.pid = static_cast<std::uint64_t>(getpid());
   header.started_wall_ms = wall_ms;
   return header;
@@ -73,26 +80,38 @@ void put_name(std::byte* at, std::string_view name, CounterKind kind) {
 // True if `count` items of `bytes` from `offset` on lie within the file.
 bool fits(std::uint64_t offset, std::uint64_t count, std::uint64_t bytes,
           std::uint64_t file_bytes) {
-  return offset <= file_bytes && bytes <= file_bytes && count <= file_bytes &&
+  return offset <= file_bytes && count <= file_bytes &&
          (bytes == 0 || count <= (file_bytes - offset) / bytes);
 }
 
 bool is_valid(const CounterFileHeader& header, std::uint64_t file_bytes) {
   if (std::memcmp(header.magic, kCounterFileMagic, sizeof header.magic) != 0) return false;
   if (header.layout != kCounterFileLayout || header.file_bytes != file_bytes) return false;
-  const std::uint64_t histograms =
-      std::uint64_t{header.stage_count} * header.histogram_buckets * sizeof(std::uint64_t);
+  const std::uint64_t cells = std::uint64_t{header.trace_kind_count} * header.stage_count;
+  if (cells > file_bytes) return false;
   return fits(header.names_offset, header.cell_count, sizeof(CounterFileName), file_bytes) &&
          fits(header.stages_offset, header.stage_count, sizeof(CounterFileName), file_bytes) &&
+         fits(header.kinds_offset, header.trace_kind_count, sizeof(CounterFileName), file_bytes) &&
          fits(header.threads_offset, header.thread_count_max, sizeof(CounterFileName),
               file_bytes) &&
          fits(header.blocks_offset, header.thread_count_max, header.block_bytes, file_bytes) &&
          header.blocks_offset % sizeof(std::uint64_t) == 0 &&
          header.block_bytes % sizeof(std::uint64_t) == 0 &&
-         header.histograms_offset % sizeof(std::uint64_t) == 0 &&
-         header.cell_count <= header.histograms_offset / sizeof(std::uint64_t) &&
-         header.histograms_offset <= header.block_bytes &&
-         histograms <= header.block_bytes - header.histograms_offset;
+         header.cell_count <= header.block_bytes / sizeof(std::uint64_t) &&
+         fits(header.regions_offset, header.gateway_count, header.region_bytes, file_bytes) &&
+         header.regions_offset % sizeof(std::uint64_t) == 0 &&
+         header.region_bytes % sizeof(std::uint64_t) == 0 &&
+         fits(0, cells, (1 + std::uint64_t{header.histogram_buckets}) * sizeof(std::uint64_t),
+              header.region_bytes) &&
+         header.slow_offset % sizeof(std::uint64_t) == 0 &&
+         fits(header.slow_offset, header.slow_count, sizeof(SlowTrace), header.region_bytes);
+}
+
+// Pairs with the writer's relaxed store: a whole value, of some recent moment. An atomic load of 8
+// aligned bytes only reads, so a read-only mapping serves.
+std::uint64_t read_cell(std::byte* at) {
+  return std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(at))
+      .load(std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -104,9 +123,12 @@ FileMapping::~FileMapping() {
 // ---- the server's side ----
 
 CounterFileWriter CounterFileWriter::create(const std::filesystem::path& path,
-                                            std::size_t thread_count, std::int64_t wall_ms) {
-  IMS_ASSERT(thread_count >= 1 && thread_count <= kCounterFileThreadsMax);
-  const CounterFileHeader header = make_header(thread_count, wall_ms);
+                                            Size size, std::int64_t wall_ms,
+                                            std::uint64_t trace_sample) {
+  IMS_ASSERT(size.threads >= 1 && size.threads <= kCounterFileThreadsMax);
+  IMS_ASSERT(size.gateways <= kGatewaysMax);
+  CounterFileHeader header = make_header(size, wall_ms);
+  header.trace_sample = trace_sample;
   std::filesystem::path fresh = path;
   fresh += ".new";
   const Fd fd(::open(fresh.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
@@ -129,6 +151,10 @@ CounterFileWriter CounterFileWriter::create(const std::filesystem::path& path,
     put_name(base + header.stages_offset + i * sizeof(CounterFileName), kStageNames[i],
              CounterKind::kCounter);
   }
+  for (std::size_t i = 0; i < kTraceKindCount; ++i) {
+    put_name(base + header.kinds_offset + i * sizeof(CounterFileName), kTraceKindNames[i],
+             CounterKind::kCounter);
+  }
   if (::rename(fresh.c_str(), path.c_str()) != 0) fail("cannot move into place", path);
   return writer;
 }
@@ -145,6 +171,13 @@ CounterBlock CounterFileWriter::take_block(std::string_view thread) {
            CounterKind::kCounter);
   ++taken_;
   return CounterBlock({reinterpret_cast<std::uint64_t*>(block), kBlockCells});
+}
+
+std::span<TraceRegion> CounterFileWriter::trace_regions() const noexcept {
+  CounterFileHeader header;
+  std::memcpy(&header, mapping_.begin(), sizeof header);
+  return {reinterpret_cast<TraceRegion*>(mapping_.begin() + header.regions_offset),
+          header.gateway_count};
 }
 
 // ---- the outside ----
@@ -180,12 +213,22 @@ std::string_view CounterFile::name_at(std::uint64_t offset, std::size_t index) c
   return {entry->name, strnlen(entry->name, sizeof entry->name)};
 }
 
-std::vector<std::string> CounterFile::names() const {
+std::vector<std::string> CounterFile::names_at(std::uint64_t offset, std::size_t count) const {
   std::vector<std::string> list;
-  for (std::size_t i = 0; i < header().cell_count; ++i) {
-    list.emplace_back(name_at(header().names_offset, i));
-  }
+  for (std::size_t i = 0; i < count; ++i) list.emplace_back(name_at(offset, i));
   return list;
+}
+
+std::vector<std::string> CounterFile::names() const {
+  return names_at(header().names_offset, header().cell_count);
+}
+
+std::vector<std::string> CounterFile::stages() const {
+  return names_at(header().stages_offset, header().stage_count);
+}
+
+std::vector<std::string> CounterFile::trace_kinds() const {
+  return names_at(header().kinds_offset, header().trace_kind_count);
 }
 
 std::vector<std::string> CounterFile::threads() const {
@@ -212,12 +255,8 @@ CounterKind CounterFile::kind(std::string_view name) const {
 }
 
 std::uint64_t CounterFile::cell(std::size_t block, std::size_t index) const noexcept {
-  std::byte* const at = mapping_.begin() + header().blocks_offset + block * header().block_bytes +
-                        index * sizeof(std::uint64_t);
-  // Pairs with the writer's relaxed store: a whole value, of some recent moment. An atomic load of
-  // 8 aligned bytes only reads, so a read-only mapping serves.
-  return std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(at))
-      .load(std::memory_order_relaxed);
+  return read_cell(mapping_.begin() + header().blocks_offset + block * header().block_bytes +
+                   index * sizeof(std::uint64_t));
 }
 
 std::uint64_t CounterFile::total(std::string_view name) const {
@@ -241,22 +280,51 @@ std::uint64_t CounterFile::get(std::string_view name, std::string_view thread) c
   return cell(static_cast<std::size_t>(found - list.begin()), cell_index(name));
 }
 
-std::vector<std::uint64_t> CounterFile::histogram(std::string_view stage) const {
-  for (std::size_t i = 0; i < header().stage_count; ++i) {
-    if (name_at(header().stages_offset, i) != stage) continue;
-    const std::size_t buckets = header().histogram_buckets;
-    const std::size_t first = header().histograms_offset / sizeof(std::uint64_t) + i * buckets;
-    std::vector<std::uint64_t> cells(buckets);
-    const std::size_t blocks = threads().size();
-    for (std::size_t block = 0; block < blocks; ++block) {
-      for (std::size_t j = 0; j < buckets; ++j) cells[j] += cell(block, first + j);
+std::byte* CounterFile::region(std::size_t gateway) const noexcept {
+  return mapping_.begin() + header().regions_offset + gateway * header().region_bytes;
+}
+
+CounterFile::StageTimes CounterFile::stage_times(std::string_view kind,
+                                                 std::string_view stage) const {
+  const auto index_of = [](const std::vector<std::string>& list, std::string_view name) {
+    const auto found = std::ranges::find(list, name);
+    if (found == list.end()) {
+      throw std::runtime_error(fmt::format("the counters file has no stage or kind {}", name));
     }
-    return cells;
+    return static_cast<std::size_t>(found - list.begin());
+  };
+  const std::size_t index =
+      index_of(trace_kinds(), kind) * header().stage_count + index_of(stages(), stage);
+  const std::size_t buckets = header().histogram_buckets;
+  const std::size_t first =
+      std::size_t{header().trace_kind_count} * header().stage_count + index * buckets;
+  StageTimes times;
+  times.histogram.resize(buckets);
+  for (std::size_t gateway = 0; gateway < header().gateway_count; ++gateway) {
+    std::byte* const cells = region(gateway);
+    times.sum_ns += read_cell(cells + index * sizeof(std::uint64_t));
+    for (std::size_t i = 0; i < buckets; ++i) {
+      times.histogram[i] += read_cell(cells + (first + i) * sizeof(std::uint64_t));
+    }
   }
-  throw std::runtime_error(fmt::format("the counters file has no stage {}", stage));
+  return times;
+}
+
+std::vector<SlowTrace> CounterFile::slow_traces() const {
+  std::vector<SlowTrace> list;
+  for (std::size_t gateway = 0; gateway < header().gateway_count; ++gateway) {
+    const auto* const entries =
+        reinterpret_cast<const SlowTrace*>(region(gateway) + header().slow_offset);
+    for (std::size_t i = 0; i < header().slow_count; ++i) {
+      if (const auto trace = SlowTable::read(entries[i])) list.push_back(*trace);
+    }
+  }
+  std::ranges::sort(list, std::ranges::greater{}, &SlowTrace::total_ns);
+  return list;
 }
 
 std::uint64_t CounterFile::pid() const noexcept { return header().pid; }
 std::int64_t CounterFile::started_wall_ms() const noexcept { return header().started_wall_ms; }
+std::uint64_t CounterFile::trace_sample() const noexcept { return header().trace_sample; }
 
 }  // namespace ims

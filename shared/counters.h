@@ -3,7 +3,6 @@
 //   block.add(Counter::kFramesIn);            a load, an add, a store; no lock, no bus traffic
 //   block.set(Counter::kConnections, count);  a gauge's level
 //   block.raise(Counter::kFanoutTurnSends, count);  a peak's, if it is higher
-//   block.record(Stage::kParse, ns);          one cell of a histogram
 //
 // Ownership: a CounterBlock is one thread's; the cells are its own heap (tests, simulation) or a
 //            page-aligned part of the counters file (shared/counter_file.h), which outlives it
@@ -22,7 +21,6 @@
 
 #include "shared/assert.h"
 #include "shared/codes.h"
-#include "shared/histogram.h"
 
 namespace ims {
 
@@ -56,26 +54,8 @@ inline constexpr CounterEntry kCounterEntries[] = {
 };
 inline constexpr std::size_t kCounterCount = std::size(kCounterEntries);
 
-// The stages of a message's way through the server (DESIGN.md section 8), and the whole of it.
-enum class Stage : std::uint8_t {
-  kRead = 0,
-  kParse = 1,
-  kRequestRing = 2,
-  kHandle = 3,
-  kCommit = 4,
-  kDeliveryRing = 5,
-  kQueue = 6,
-  kSend = 7,
-  kTotal = 8,
-};
-inline constexpr std::string_view kStageNames[] = {
-    "read", "parse", "request_ring", "handle", "commit", "delivery_ring", "queue", "send", "total"};
-inline constexpr std::size_t kStageCount = std::size(kStageNames);
-
-// Cells of one block: the counters, then the histograms by stage.
-inline constexpr std::size_t kCounterCellsMax = 512;  // counters end here, histograms begin
-inline constexpr std::size_t kBlockCells = kCounterCellsMax + kStageCount * kHistogramBuckets;
-static_assert(kCounterCount <= kCounterCellsMax);
+inline constexpr std::size_t kBlockCells = 512;  // of one block
+static_assert(kCounterCount <= kBlockCells);
 
 constexpr Counter counter_of(Code code) noexcept {
   return static_cast<Counter>(static_cast<std::uint16_t>(Counter::kResponseOk) +
@@ -104,18 +84,8 @@ class CounterBlock {
   void raise(Counter counter, std::uint64_t level) noexcept {
     if (level > get(counter)) set(counter, level);
   }
-  void record(Stage stage, std::uint64_t ns) noexcept {
-    bump(kCounterCellsMax + static_cast<std::size_t>(stage) * kHistogramBuckets +
-             histogram_bucket(ns),
-         1);
-  }
   std::uint64_t get(Counter counter) const noexcept {
     return cell(static_cast<std::size_t>(counter)).load(std::memory_order_relaxed);
-  }
-  // A stage's cells; exact for the owning thread only.
-  std::span<const std::uint64_t> histogram(Stage stage) const noexcept {
-    return {cells_ + kCounterCellsMax + static_cast<std::size_t>(stage) * kHistogramBuckets,
-            kHistogramBuckets};
   }
 
  private:

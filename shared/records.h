@@ -29,6 +29,7 @@
 #include "shared/codes.h"
 #include "shared/copy_short.h"
 #include "shared/ids.h"
+#include "shared/trace_id.h"
 
 namespace ims {
 
@@ -59,7 +60,7 @@ struct RecordHeader {
   std::uint8_t flags = 0;
   std::uint16_t spare = 0;
 };
-static_assert(sizeof(RecordHeader) == 8);
+static_assert(sizeof(RecordHeader) == 8 && offsetof(RecordHeader, flags) == 5);
 
 // ---- gateway -> worker -------------------------------------------------------------------------
 
@@ -70,6 +71,8 @@ inline constexpr std::uint8_t kFlagSendOnly = 4;     // the sender's session is 
 inline constexpr std::uint8_t kFlagBigAnswer = 8;    // max_frame_bytes were reserved for the answer
 inline constexpr std::uint8_t kFlagNoAnswer = 16;    // an ACK with id 0
 inline constexpr std::uint8_t kFlagCopies = 32;      // other devices of the sender get a copy
+// of LoginRecord, RequestRecord and RelayRecord
+inline constexpr std::uint8_t kFlagTraced = 128;     // it is being followed: `trace` is not 0
 
 // kLogin. Bytes: the serialized Connect, checked (UTF-8, names, AckMode) by the gateway.
 struct LoginRecord {
@@ -78,7 +81,7 @@ struct LoginRecord {
   std::uint64_t request_id = 0;
   std::uint64_t tenant_hash = 0;
   std::uint64_t user_hash = 0;
-  std::uint64_t stamp = 0;           // Now::ticks when the frame was read
+  TraceId trace = 0;                 // shared/trace.h; 0: nobody follows it
   std::int64_t expires_ms = 0;       // worker's own: the token's exp, once it was checked; 0: none
   std::uint32_t connect_bytes = 0;
   std::uint32_t spare = 0;
@@ -105,7 +108,7 @@ struct RequestRecord {
   std::uint64_t request_id = 0;
   std::uint64_t target_hash = 0;
   std::uint64_t sender_hash = 0;     // name hash of the sender, to route back to its owner
-  std::uint64_t stamp = 0;
+  TraceId trace = 0;
   std::uint64_t seq = 0;             // kAck: seq; kSync: after_seq
   std::uint64_t before_seq = 0;      // kSync
   TenantId tenant;
@@ -143,6 +146,7 @@ struct LoginAnswerRecord {
   UserId user;
   std::uint64_t user_hash = 0;
   std::uint64_t tenant_hash = 0;
+  TraceId trace = 0;                 // the login's
   std::uint64_t inbox_seq = 0;
   std::uint64_t acked_seq = 0;
   std::uint64_t first_seq = 0;
@@ -167,7 +171,7 @@ struct ResponseRecord {
   std::uint64_t request_id = 0;
   std::uint64_t seq = 0;
   std::int64_t time_ms = 0;
-  std::uint64_t stamp = 0;           // the request's
+  TraceId trace = 0;                 // the request's, if this ends it
   std::uint32_t payload_bytes = 0;
   std::uint32_t retry_after_ms = 0;
   std::uint16_t reason_bytes = 0;
@@ -182,7 +186,6 @@ inline constexpr std::uint8_t kFlagStored = 1;  // rows: counted in ordinals, ne
 inline constexpr std::uint8_t kFlagToMany = 2;  // part of a fan-out, whatever its targets here
 struct PushRecord {
   RecordHeader header;
-  std::uint64_t stamp = 0;
   std::uint32_t body_bytes = 0;
   std::uint16_t target_count = 0;
   std::uint16_t spare = 0;
@@ -248,6 +251,15 @@ const Record& record_as(ByteView bytes) noexcept {
   static_assert(std::is_standard_layout_v<Record> && std::is_trivially_copyable_v<Record>);
   IMS_ASSERT(bytes.size() >= sizeof(Record));
   return *reinterpret_cast<const Record*>(bytes.data());
+}
+
+inline bool is_traced(ByteView record) noexcept {
+  return (std::to_integer<std::uint8_t>(record[5]) & kFlagTraced) != 0;
+}
+// Of a kLogin or a request.
+inline TraceId trace_of(ByteView record) noexcept {
+  return kind_of(record) == RecordKind::kLogin ? record_as<LoginRecord>(record).trace
+                                               : record_as<RequestRecord>(record).trace;
 }
 
 // A record with its tail, from its fixed part.

@@ -197,7 +197,7 @@ class Server {
     response.header.flags = request.header.flags & kFlagBigAnswer;
     response.connection = request.connection;
     response.request_id = request.request_id;
-    response.stamp = request.stamp;
+    response.trace = request.trace;
     response.payload_bytes = static_cast<std::uint32_t>(payload.size());
     write_record(response, {as_bytes(payload)});
   }

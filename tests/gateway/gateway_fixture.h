@@ -22,6 +22,7 @@ inline Config test_config() {
   config.max_message_bytes =
       config.max_frame_bytes - static_cast<std::uint32_t>(kFrameOverheadBytes);
   config.send_memory_bytes = 64 * kMiB;
+  config.trace_sample = 0;
   return config;
 }
 
@@ -57,7 +58,8 @@ class GatewayFixture {
     }
     now = {1'000'000, 1'700'000'000'000, 1'000'000'000'000};
     gateway = std::make_unique<gateway::Gateway>(gateway::GatewayParts{
-        0, config, kHashSeed, request_rings_, delivery_rings_, counters, seed, slots_max, now});
+        0, config, kHashSeed, request_rings_, delivery_rings_, counters, seed, slots_max, now, {},
+        &traces});
   }
 
   // One turn of the loop, as gateway_thread.h runs it.
@@ -153,6 +155,7 @@ class GatewayFixture {
     record.session.value = session;
     record.user.value = 1000 + session;
     record.tenant.value = 5;
+    record.trace = login.login.trace;
     record.inbox_seq = 9;
     record.acked_seq = 8;
     record.first_seq = 1;
@@ -185,7 +188,7 @@ class GatewayFixture {
     record.connection = request.request.connection;
     record.request_id = request.request.request_id;
     record.seq = seq;
-    record.stamp = request.request.stamp;
+    record.trace = request.request.trace;
     record.payload_bytes = static_cast<std::uint32_t>(payload.size());
     record.reason_bytes = static_cast<std::uint16_t>(reason.size());
     record.code = code;
@@ -306,6 +309,8 @@ class GatewayFixture {
   CounterBlock counters;
   SimIo io;
   Now now;
+  TraceMemory trace_memory{1};
+  Traces traces{trace_memory.regions(), TickClock::by_hand(&now.ticks)};
   std::uint64_t published = 0;
   std::unique_ptr<gateway::Gateway> gateway;
 

@@ -51,9 +51,6 @@ TEST_CASE("a block on the heap") {
   CHECK(block.get(Counter::kFramesIn) == 42);
   CHECK(block.get(Counter::kFramesOut) == 0);
   CHECK(block.get(Counter::kConnections) == 3);
-  block.record(Stage::kCommit, 1000);
-  CHECK(block.histogram(Stage::kCommit)[histogram_bucket(1000)] == 1);
-  CHECK(block.histogram(Stage::kSend)[histogram_bucket(1000)] == 0);
 
   CounterBlock moved = std::move(block);
   moved.add(Counter::kFramesIn);
@@ -73,7 +70,7 @@ TEST_CASE("each code has its cell") {
 
 TEST_CASE("the file is read from outside, by name, over all threads") {
   const Cleanup cleanup;
-  CounterFileWriter writer = CounterFileWriter::create(kPath, 3, 1234);
+  CounterFileWriter writer = CounterFileWriter::create(kPath, {3, 2}, 1234, 16);
   CounterBlock gateway = writer.take_block("gw0");
   CounterBlock worker = writer.take_block("worker0");
   const CounterFile file = CounterFile::open(kPath);
@@ -81,8 +78,8 @@ TEST_CASE("the file is read from outside, by name, over all threads") {
   gateway.add(Counter::kFramesIn, 5);
   worker.add(Counter::kFramesIn, 2);
   gateway.set(Counter::kConnections, 9);
-  gateway.record(Stage::kTotal, 100);
-  worker.record(Stage::kTotal, 100);
+  StageBlock(writer.trace_regions()[0].cells).record(TraceKind::kStored, Stage::kTotal, 100);
+  StageBlock(writer.trace_regions()[1].cells).record(TraceKind::kStored, Stage::kTotal, 102);
   gateway.raise(Counter::kFanoutTurnSends, 5);
   gateway.raise(Counter::kFanoutTurnSends, 4);
   worker.raise(Counter::kFanoutTurnSends, 7);
@@ -96,30 +93,39 @@ TEST_CASE("the file is read from outside, by name, over all threads") {
   CHECK(file.kind("ims_fanout_turn_sends_max") == CounterKind::kPeak);
   CHECK(file.kind("ims_connections") == CounterKind::kGauge);
   CHECK(file.kind("ims_turns_total") == CounterKind::kCounter);
-  CHECK(file.histogram("total")[histogram_bucket(100)] == 2);
-  CHECK(file.histogram("send")[histogram_bucket(100)] == 0);
+  CHECK(file.stage_times("stored", "total").histogram[histogram_bucket(100)] == 1);
+  CHECK(file.stage_times("stored", "total").histogram[histogram_bucket(102)] == 1);
+  CHECK(file.stage_times("stored", "total").sum_ns == 202);
+  CHECK(file.stage_times("stored", "send").histogram[histogram_bucket(100)] == 0);
+  CHECK(file.stage_times("relayed", "total").sum_ns == 0);
   CHECK(file.threads() == std::vector<std::string>{"gw0", "worker0"});
   CHECK(file.names().size() == kCounterCount);
   CHECK(file.pid() == static_cast<std::uint64_t>(getpid()));
   CHECK(file.started_wall_ms() == 1234);
+  CHECK(file.trace_sample() == 16);
   CHECK_THROWS(file.total("ims_no_such_total"));
   CHECK_THROWS(file.get("ims_turns_total", "gw1"));
-  CHECK_THROWS(file.histogram("no_such"));
+  CHECK_THROWS(file.stage_times("stored", "no_such"));
+  CHECK_THROWS(file.stage_times("no_such", "total"));
   CHECK_THROWS(file.kind(""));
 }
 
 TEST_CASE("every cell and bucket has its own place") {
   const Cleanup cleanup;
-  CounterFileWriter writer = CounterFileWriter::create(kPath, 2, 0);
+  CounterFileWriter writer = CounterFileWriter::create(kPath, {2, 1}, 0);
   CounterBlock first = writer.take_block("a");
   CounterBlock second = writer.take_block("b");
   for (std::size_t i = 0; i < kCounterCount; ++i) {
     first.set(static_cast<Counter>(i), i + 1);
     second.set(static_cast<Counter>(i), 1000);
   }
-  for (std::size_t stage = 0; stage < kStageCount; ++stage) {
-    first.record(static_cast<Stage>(stage), ~std::uint64_t{0});
-    second.record(static_cast<Stage>(stage), 0);
+  StageBlock stages(writer.trace_regions()[0].cells);
+  std::uint64_t next_ns = 0;
+  for (std::size_t kind = 0; kind < kTraceKindCount; ++kind) {
+    for (std::size_t stage = 0; stage < kStageCount; ++stage) {
+      stages.record(static_cast<TraceKind>(kind), static_cast<Stage>(stage), ++next_ns);
+      stages.record(static_cast<TraceKind>(kind), static_cast<Stage>(stage), 1ull << 40);
+    }
   }
   const CounterFile file = CounterFile::open(kPath);
   const auto names = file.names();
@@ -130,33 +136,58 @@ TEST_CASE("every cell and bucket has its own place") {
     const bool peak = file.kind(names[i]) == CounterKind::kPeak;
     CHECK(file.total(names[i]) == (peak ? std::max<std::size_t>(i + 1, 1000) : i + 1001));
   }
-  for (const std::string_view stage : kStageNames) {
-    CAPTURE(stage);
-    const auto cells = file.histogram(stage);
-    CHECK(cells.front() == 1);
-    CHECK(cells.back() == 1);
-    std::uint64_t total = 0;
-    for (const std::uint64_t count : cells) total += count;
-    CHECK(total == 2);
+  CHECK(file.stages() == std::vector<std::string>(std::begin(kStageNames), std::end(kStageNames)));
+  CHECK(file.trace_kinds() ==
+        std::vector<std::string>(std::begin(kTraceKindNames), std::end(kTraceKindNames)));
+  next_ns = 0;
+  for (const std::string_view kind : kTraceKindNames) {
+    for (const std::string_view stage : kStageNames) {
+      CAPTURE(kind);
+      CAPTURE(stage);
+      const CounterFile::StageTimes times = file.stage_times(kind, stage);
+      CHECK(times.sum_ns == ++next_ns + (1ull << 40));
+      CHECK(times.histogram[histogram_bucket(next_ns)] == 1);
+      CHECK(times.histogram.back() == 1);
+      std::uint64_t total = 0;
+      for (const std::uint64_t count : times.histogram) total += count;
+      CHECK(total == 2);
+    }
   }
 }
 
 TEST_CASE("blocks end where the file ends") {
   const Cleanup cleanup;
-  CounterFileWriter writer = CounterFileWriter::create(kPath, 2, 0);
+  CounterFileWriter writer = CounterFileWriter::create(kPath, {2, 1}, 0);
   CounterBlock first = writer.take_block("a");
   CounterBlock second = writer.take_block("b");
   CHECK_THROWS(writer.take_block("c"));
 }
 
+TEST_CASE("slow traces of all gateways come slowest first") {
+  const Cleanup cleanup;
+  CounterFileWriter writer = CounterFileWriter::create(kPath, {1, 2}, 0);
+  SlowTable first(writer.trace_regions()[0].slow);
+  SlowTable second(writer.trace_regions()[1].slow);
+  SlowTrace trace;
+  for (const std::uint64_t ns : {5u, 9u, 7u}) {
+    trace.total_ns = ns;
+    (ns == 7 ? second : first).offer(trace);
+  }
+  const std::vector<SlowTrace> list = CounterFile::open(kPath).slow_traces();
+  REQUIRE(list.size() == 3);
+  CHECK(list[0].total_ns == 9);
+  CHECK(list[1].total_ns == 7);
+  CHECK(list[2].total_ns == 5);
+}
+
 TEST_CASE("a new start begins at 0, and leaves readers of the old file theirs") {
   const Cleanup cleanup;
-  CounterFileWriter before = CounterFileWriter::create(kPath, 1, 1);
+  CounterFileWriter before = CounterFileWriter::create(kPath, {1, 0}, 1);
   CounterBlock old_block = before.take_block("gw0");
   old_block.add(Counter::kTurns, 5);
   const CounterFile old_file = CounterFile::open(kPath);
 
-  CounterFileWriter after = CounterFileWriter::create(kPath, 1, 2);
+  CounterFileWriter after = CounterFileWriter::create(kPath, {1, 0}, 2);
   CounterBlock new_block = after.take_block("gw0");
   new_block.add(Counter::kTurns, 3);
   const CounterFile new_file = CounterFile::open(kPath);
@@ -169,15 +200,15 @@ TEST_CASE("a new start begins at 0, and leaves readers of the old file theirs") 
 TEST_CASE("a file that is missing, cut or damaged is refused") {
   const Cleanup cleanup;
   CHECK_THROWS(CounterFile::open("no_such.counters"));
-  CHECK_THROWS(CounterFileWriter::create("no_such_folder/counters", 1, 0));
+  CHECK_THROWS(CounterFileWriter::create("no_such_folder/counters", {1, 1}, 0));
 
   const auto damage = [](std::size_t offset, std::uint64_t value, std::size_t bytes) {
-    CounterFileWriter::create(kPath, 2, 0);
+    CounterFileWriter::create(kPath, {2, 1}, 0);
     std::fstream file(kPath, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(static_cast<std::streamoff>(offset));
     file.write(reinterpret_cast<const char*>(&value), static_cast<std::streamsize>(bytes));
   };
-  CounterFileWriter::create(kPath, 2, 0);
+  CounterFileWriter::create(kPath, {2, 1}, 0);
   CHECK_NOTHROW(CounterFile::open(kPath));
   const std::uint64_t huge = ~std::uint64_t{0} - 7;
   const std::pair<const char*, std::pair<std::size_t, std::size_t>> fields[] = {
@@ -187,7 +218,13 @@ TEST_CASE("a file that is missing, cut or damaged is refused") {
       {"stage_count", {offsetof(CounterFileHeader, stage_count), 4}},
       {"thread_count_max", {offsetof(CounterFileHeader, thread_count_max), 4}},
       {"histogram_buckets", {offsetof(CounterFileHeader, histogram_buckets), 4}},
-      {"histograms_offset", {offsetof(CounterFileHeader, histograms_offset), 4}},
+      {"trace_kind_count", {offsetof(CounterFileHeader, trace_kind_count), 4}},
+      {"gateway_count", {offsetof(CounterFileHeader, gateway_count), 4}},
+      {"slow_count", {offsetof(CounterFileHeader, slow_count), 4}},
+      {"kinds_offset", {offsetof(CounterFileHeader, kinds_offset), 8}},
+      {"regions_offset", {offsetof(CounterFileHeader, regions_offset), 8}},
+      {"region_bytes", {offsetof(CounterFileHeader, region_bytes), 8}},
+      {"slow_offset", {offsetof(CounterFileHeader, slow_offset), 8}},
       {"names_offset", {offsetof(CounterFileHeader, names_offset), 8}},
       {"stages_offset", {offsetof(CounterFileHeader, stages_offset), 8}},
       {"threads_offset", {offsetof(CounterFileHeader, threads_offset), 8}},
@@ -200,11 +237,11 @@ TEST_CASE("a file that is missing, cut or damaged is refused") {
     damage(place.first, huge, place.second);
     CHECK_THROWS(CounterFile::open(kPath));
   }
-  CounterFileWriter::create(kPath, 2, 0);
+  CounterFileWriter::create(kPath, {2, 1}, 0);
   const auto size = std::filesystem::file_size(kPath);
   for (const auto kept : {std::uintmax_t{0}, std::uintmax_t{100}, size - 1}) {
     CAPTURE(kept);
-    CounterFileWriter::create(kPath, 2, 0);
+    CounterFileWriter::create(kPath, {2, 1}, 0);
     std::filesystem::resize_file(kPath, kept);
     CHECK_THROWS(CounterFile::open(kPath));
   }
@@ -212,7 +249,7 @@ TEST_CASE("a file that is missing, cut or damaged is refused") {
 
 TEST_CASE("a reader beside a writer sees values that only grow") {
   const Cleanup cleanup;
-  CounterFileWriter writer = CounterFileWriter::create(kPath, 1, 0);
+  CounterFileWriter writer = CounterFileWriter::create(kPath, {1, 0}, 0);
   CounterBlock block = writer.take_block("gw0");
   const CounterFile file = CounterFile::open(kPath);
   constexpr std::uint64_t kEvents = 1'000'000;

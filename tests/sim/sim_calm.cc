@@ -197,6 +197,7 @@ void SimWorld::everybody_leaves() {
     now_.mono_ms += kSettleStepMs;
     for (std::size_t i = 0; i < server_->thread_count(); ++i) server_->step(i, now_);
   }
+  server_->check_traces();
   bury_the_dead();
 }
 

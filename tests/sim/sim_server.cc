@@ -52,7 +52,11 @@ ByteRing* SimServer::make_ring(const char* name, std::size_t bytes) {
 SimServer::SimServer(const Config& config, testing::SimStore& store, const Rings& rings,
                      const test::SimFaults& faults, std::uint64_t seed, Now now,
                      std::function<void(std::size_t)> after_wait)
-    : config_(config), after_wait_(std::move(after_wait)), clock_(true) {
+    : config_(config),
+      after_wait_(std::move(after_wait)),
+      trace_memory_(config.gateways),
+      traces_(trace_memory_.regions(), TickClock::by_hand(&ticks_)),
+      clock_(true) {
   const logic::StoreIdentity identity = logic::open_identity(store);
   std::vector<std::int64_t> run_ends;
   expect(logic::open_run_ends(store, identity.boot, run_ends) == logic::StoreStatus::kOk,
@@ -97,6 +101,7 @@ SimServer::SimServer(const Config& config, testing::SimStore& store, const Rings
     ports[w].store = &store;
     ports[w].clock = &clock_;
     ports[w].counters = parts.counters.get();
+    ports[w].traces = &traces_;
     for (ByteRing* ring : ports[w].handoffs_in) {
       if (ring != nullptr) parts.handoffs.push_back(ring);
     }
@@ -128,7 +133,8 @@ SimServer::SimServer(const Config& config, testing::SimStore& store, const Rings
                               .prng_seed = seed ^ (g + 1),
                               .slots_max = kSlots,
                               .now = now,
-                              .all_requests = all_requests});
+                              .all_requests = all_requests,
+                              .traces = &traces_});
   }
   const bool fused = config.placement == Placement::kFused;
   for (std::uint32_t g = 0; g < config.gateways; ++g) {
@@ -192,6 +198,7 @@ void SimServer::step_gateway(Thread& thread, Now now) {
 
 void SimServer::step(std::size_t index, Now now) {
   Thread& thread = threads_[index];
+  ticks_ = now.ticks;
   thread.asleep = false;
   if (thread.gateway >= 0) return step_gateway(thread, now);
   bool worked = false;
@@ -290,6 +297,25 @@ bool SimServer::empty() const {
          std::all_of(workers_.begin(), workers_.end(), [](const WorkerParts& parts) {
            return parts.core->session_count() == 0;
          });
+}
+
+void SimServer::check_traces() {
+  std::uint64_t in_use = 0;
+  for (TraceRegion& region : trace_memory_.regions()) {
+    const StageBlock block(region.cells);
+    for (std::size_t kind = 0; kind < kTraceKindCount; ++kind) {
+      std::uint64_t sum_ns = 0;
+      for (std::size_t stage = 0; stage < kStagesOnTheWay; ++stage) {
+        sum_ns += block.sum_ns(static_cast<TraceKind>(kind), static_cast<Stage>(stage));
+      }
+      expect(sum_ns == block.sum_ns(static_cast<TraceKind>(kind), Stage::kTotal),
+             "the stages do not add up to the whole: " + std::string(kTraceKindNames[kind]));
+    }
+    for (TraceSlot& slot : region.slots) in_use += Traces::is_free(slot) ? 0 : 1;
+  }
+  expect(count(Counter::kTracesStarted) ==
+             count(Counter::kTracesFinished) + count(Counter::kTracesDropped) + in_use,
+         "followed messages ended twice, or nowhere");
 }
 
 std::uint64_t SimServer::count(Counter counter) const {

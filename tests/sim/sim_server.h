@@ -18,6 +18,7 @@
 #include "logic/retention_clock.h"
 #include "logic/store_identity.h"
 #include "logic/worker.h"
+#include "shared/trace.h"
 #include "tests/support/sim_io.h"
 #include "tests/support/sim_store.h"
 
@@ -59,6 +60,9 @@ class SimServer {
   // No connection, no session.
   bool empty() const;
   std::uint64_t count(Counter counter) const;
+  // Of the followed messages that have ended the stages add up, to the nanosecond; each has ended
+  // once, or its slot is still in use (a login that nobody waits for dies without a word).
+  void check_traces();
 
  private:
   struct GatewayParts {
@@ -94,6 +98,9 @@ class SimServer {
 
   const Config& config_;
   std::function<void(std::size_t)> after_wait_;
+  std::uint64_t ticks_ = 0;  // of the step that runs: the clock of traces
+  TraceMemory trace_memory_;
+  Traces traces_;
   logic::RetentionClock clock_;
   std::vector<std::unique_ptr<ByteRing>> rings_;
   std::vector<GatewayParts> gateways_;
