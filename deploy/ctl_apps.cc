@@ -1,19 +1,19 @@
 // imsctl's short commands (ctl_apps.h).
 #include "deploy/ctl_apps.h"
 
+#include <fmt/format.h>
 #include <sys/random.h>
 
 #include <array>
-#include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <string_view>
 
+#include "deploy/live_counters.h"
+#include "deploy/stage_report.h"
 #include "logic/base64url.h"
 #include "logic/jwt.h"
 #include "logic/password.h"
 #include "shared/clock.h"
-#include "shared/counter_file.h"
 #include "shared/names.h"
 
 namespace ims {
@@ -129,18 +129,21 @@ int change_user(OperatorLine& line, const std::string& op, const AppName& app,
 }
 
 int print_stats(const DataDir& data) {
-  try {
-    const CounterFile file = CounterFile::open(data.counters());
-    if (kill(static_cast<pid_t>(file.pid()), 0) != 0 && errno == ESRCH) {
-      std::fprintf(stderr, "imsctl: no server runs here; these are the last one's counters\n");
-    }
-    for (const std::string& name : file.names()) {
-      print_line(name + " " + std::to_string(file.total(name)));
-    }
-    return 0;
-  } catch (const std::runtime_error& error) {
-    throw OperatorError(error.what());
+  const CounterFile file = open_live_counters(data, false);
+  for (const std::string& name : file.names()) {
+    print_line(name + " " + std::to_string(file.total(name)));
   }
+  for (const StageReport::Kind& kind : read_stages(file).kinds) {
+    for (const StageReport::Stage& stage : kind.stages) {
+      const StageSummary summary = summarize(stage.times);
+      const std::string labels = "{kind=\"" + kind.name + "\",stage=\"" + stage.name + "\"} ";
+      print_line("ims_stage_seconds_count" + labels + std::to_string(summary.count));
+      print_line("ims_stage_seconds_sum" + labels +
+                 fmt::format("{}.{:09}", summary.sum_ns / 1'000'000'000,
+                             summary.sum_ns % 1'000'000'000));
+    }
+  }
+  return 0;
 }
 
 }  // namespace ims

@@ -15,6 +15,7 @@
 #include "deploy/ctl_listen.h"
 #include "deploy/ctl_send.h"
 #include "deploy/ctl_verify.h"
+#include "deploy/ctl_watch.h"
 #include "deploy/operator_line.h"
 #include "shared/config_value.h"
 #include "shared/log.h"
@@ -42,6 +43,9 @@ struct Arguments {
   ListenOptions listen;
   std::string seconds;
   std::uint64_t count = 0;
+  std::string kind;
+  std::size_t slowest = 20;
+  bool once = false;
 };
 
 std::int64_t parse_duration(const std::string& text, const char* flag) {
@@ -109,6 +113,10 @@ void add_device(CLI::App& command, Arguments& arguments) {
       ->capture_default_str();
 }
 
+void add_watch_options(CLI::App& command, Arguments& arguments) {
+  command.add_flag("--json", arguments.as_json, "one JSON object per line");
+}
+
 LinkOptions link_options(const CLI::App& command, const Arguments& arguments) {
   LinkOptions link = arguments.link;
   link.data = arguments.data;
@@ -121,14 +129,22 @@ LinkOptions link_options(const CLI::App& command, const Arguments& arguments) {
 }
 
 // "30", "2.5", or with a unit.
-std::int64_t parse_seconds(const std::string& text) {
+std::int64_t parse_seconds(const std::string& text, const char* flag) {
   if (text.find_first_not_of("0123456789.") != std::string::npos || text.empty()) {
-    return parse_duration(text, "--seconds");
+    return parse_duration(text, flag);
   }
   char* end = nullptr;
   const double seconds = std::strtod(text.c_str(), &end);
-  if (*end != '\0' || seconds > 1e9) throw OperatorError("--seconds takes a number", kExitUsage);
+  if (*end != '\0' || seconds > 1e9) {
+    throw OperatorError(std::string(flag) + " takes a number", kExitUsage);
+  }
   return static_cast<std::int64_t>(seconds * 1000);
+}
+
+std::int64_t parse_interval(const std::string& text) {
+  const std::int64_t ms = parse_seconds(text, "--interval");
+  if (ms < 1) throw OperatorError("--interval takes at least 1ms", kExitUsage);
+  return ms;
 }
 
 int send_text(const CLI::App& command, Arguments& arguments) {
@@ -193,6 +209,21 @@ int run(int argc, char** argv) {
       ->excludes(as_json);
 
   CLI::App* stats = cli.add_subcommand("stats", "the server's counters, one `name value` per line");
+  CLI::App* latency = cli.add_subcommand(
+      "latency", "where each message's time goes in the server: quantiles by stage");
+  latency->add_option("--interval", arguments.seconds, "of this time from now; else of its run");
+  add_watch_options(*latency, arguments);
+  latency->add_option("--kind", arguments.kind, "login, relayed, stored, group or other");
+  CLI::App* top = cli.add_subcommand(
+      "top", "what the server does, per second: threads, messages, sends, rings, commits");
+  top->add_option("--interval", arguments.seconds, "the time between two looks; else 1 second");
+  add_watch_options(*top, arguments);
+  top->add_flag("--once", arguments.once, "one look, then the end");
+  CLI::App* slow = cli.add_subcommand(
+      "slow", "the slowest of the followed messages of the last ten minutes, with their stages");
+  add_watch_options(*slow, arguments);
+  slow->add_option("--count", arguments.slowest, "so many")->capture_default_str();
+  slow->add_option("--kind", arguments.kind, "login, relayed, stored, group or other");
   CLI::App* verify = cli.add_subcommand(
       "verify", "check the store: seqs dense, cursors at or below heads, memberships agree");
   verify
@@ -232,6 +263,19 @@ int run(int argc, char** argv) {
   const auto line = [&] { return open_operator_line(arguments.data); };
 
   if (stats->parsed()) return print_stats(arguments.data);
+  if (latency->parsed()) {
+    LatencyOptions options{arguments.data, arguments.kind, std::nullopt, arguments.as_json};
+    if (given(*latency, "--interval")) options.interval_ms = parse_interval(arguments.seconds);
+    return run_latency(options);
+  }
+  if (top->parsed()) {
+    TopOptions options{.data = arguments.data, .once = arguments.once, .json = arguments.as_json};
+    if (given(*top, "--interval")) options.interval_ms = parse_interval(arguments.seconds);
+    return run_top(options);
+  }
+  if (slow->parsed()) {
+    return run_slow({arguments.data, arguments.slowest, arguments.kind, arguments.as_json});
+  }
   if (verify->parsed()) {
     return verify_store(arguments.data, parse_duration(arguments.retention, "--retention"));
   }
@@ -241,7 +285,7 @@ int run(int argc, char** argv) {
     arguments.listen.link = link_options(*listen, arguments);
     if (given(*listen, "--count")) arguments.listen.count = arguments.count;
     if (given(*listen, "--seconds")) {
-      arguments.listen.time_ms = parse_seconds(arguments.seconds);
+      arguments.listen.time_ms = parse_seconds(arguments.seconds, "--seconds");
     }
     return run_listen(arguments.listen);
   }
