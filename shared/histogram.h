@@ -2,6 +2,7 @@
 //
 // Values below 64 have a bucket each; above, every power of two is cut into 64 equal buckets, so a
 // bucket is at most 1/64 (1.6 %) of its value wide. Values from 2^36 ns (69 s) on share the last.
+// The server's have 2^6 = 64; who measures (bench/) takes another power by the template argument.
 //
 //   index     0..63    64..127     128..191    ...
 //   value     0..63    64..127     128..255    ...     one power of two per row
@@ -20,28 +21,36 @@ namespace ims {
 inline constexpr std::uint32_t kHistogramSubBucketBits = 6;
 inline constexpr std::uint32_t kHistogramSubBuckets = 1u << kHistogramSubBucketBits;
 inline constexpr std::uint32_t kHistogramTopBit = 36;  // values of this many bits have own buckets
-inline constexpr std::uint32_t kHistogramBuckets =
-    (kHistogramTopBit - kHistogramSubBucketBits + 1) * kHistogramSubBuckets;
 
+constexpr std::uint32_t histogram_bucket_count(std::uint32_t sub_bits) noexcept {
+  return (kHistogramTopBit - sub_bits + 1) << sub_bits;
+}
+inline constexpr std::uint32_t kHistogramBuckets = histogram_bucket_count(kHistogramSubBucketBits);
+
+template <std::uint32_t kSubBits = kHistogramSubBucketBits>
 constexpr std::uint32_t histogram_bucket(std::uint64_t value) noexcept {
-  if (value < kHistogramSubBuckets) return static_cast<std::uint32_t>(value);
-  if (value >> kHistogramTopBit) return kHistogramBuckets - 1;
+  constexpr std::uint32_t kSubBuckets = 1u << kSubBits;
+  if (value < kSubBuckets) return static_cast<std::uint32_t>(value);
+  if (value >> kHistogramTopBit) return histogram_bucket_count(kSubBits) - 1;
   const auto top = static_cast<std::uint32_t>(std::bit_width(value)) - 1;  // of the highest bit
-  const std::uint32_t shift = top - kHistogramSubBucketBits;
+  const std::uint32_t shift = top - kSubBits;
   const auto row = static_cast<std::uint32_t>(value >> shift);  // 64..127
-  return (shift + 1) * kHistogramSubBuckets + (row - kHistogramSubBuckets);
+  return (shift + 1) * kSubBuckets + (row - kSubBuckets);
 }
 
 // The smallest value of a bucket; of the one behind the last: the top.
+template <std::uint32_t kSubBits = kHistogramSubBucketBits>
 constexpr std::uint64_t histogram_bucket_floor(std::uint32_t index) noexcept {
-  if (index < kHistogramSubBuckets) return index;
-  const std::uint32_t shift = index / kHistogramSubBuckets - 1;
-  const std::uint64_t row = index % kHistogramSubBuckets + kHistogramSubBuckets;
+  constexpr std::uint32_t kSubBuckets = 1u << kSubBits;
+  if (index < kSubBuckets) return index;
+  const std::uint32_t shift = index / kSubBuckets - 1;
+  const std::uint64_t row = index % kSubBuckets + kSubBuckets;
   return row << shift;
 }
 
 // The value that `fraction` (0..1) of the recorded ones do not exceed: the upper edge of its
 // bucket, so that it never flatters. 0 when nothing was recorded.
+template <std::uint32_t kSubBits = kHistogramSubBucketBits>
 constexpr std::uint64_t histogram_quantile(std::span<const std::uint64_t> cells,
                                            double fraction) noexcept {
   std::uint64_t total = 0;
@@ -54,7 +63,7 @@ constexpr std::uint64_t histogram_quantile(std::span<const std::uint64_t> cells,
     seen += cells[index];
     if (seen > 0 && static_cast<double>(seen) >= wanted) break;
   }
-  return histogram_bucket_floor(index + 1) - 1;
+  return histogram_bucket_floor<kSubBits>(index + 1) - 1;
 }
 
 static_assert(histogram_bucket((std::uint64_t{1} << kHistogramTopBit) - 1) ==

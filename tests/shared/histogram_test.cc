@@ -20,6 +20,20 @@ TEST_CASE("buckets follow each other without gap or overlap") {
   }
 }
 
+TEST_CASE("with 2^10 sub-buckets: the same rules, three digits") {
+  for (std::uint32_t index = 0; index < histogram_bucket_count(10); ++index) {
+    CAPTURE(index);
+    const std::uint64_t floor = histogram_bucket_floor<10>(index);
+    const std::uint64_t next = histogram_bucket_floor<10>(index + 1);
+    REQUIRE(floor < next);
+    REQUIRE(histogram_bucket<10>(floor) == index);
+    REQUIRE(histogram_bucket<10>(next - 1) == index);
+    REQUIRE((next - floor - 1) * 1024 <= floor);  // at most 1/1024 wide
+  }
+  const std::uint64_t top = std::uint64_t{1} << kHistogramTopBit;
+  CHECK(histogram_bucket<10>(top) == histogram_bucket_count(10) - 1);
+}
+
 TEST_CASE("the edges of the range") {
   CHECK(histogram_bucket(0) == 0);
   CHECK(histogram_bucket(63) == 63);
