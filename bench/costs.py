@@ -1,8 +1,8 @@
 """What single requests cost the server, by the size of what they touch: logins by groups and contacts,
 messages by members, pages by their position, presence by friends and watchers. `bench/run costs`.
 
-One store is filled once (users by imsfill, the rest through the protocol); the server has one gateway
-and one worker on core 0, the clients are this process and imscrowd on core 1. CPU is the scheduler's
+One store is filled once (users by imsbench fill, the rest through the protocol); the server has one gateway
+and one worker on core 0, the clients are this process and imsbench crowd on core 1. CPU is the scheduler's
 clock of all threads of the server, from before the first request to behind the last one's effects,
 divided by their number; a row is measured `rounds` times: median [lowest-highest]."""
 
@@ -258,15 +258,15 @@ class Costs:
         for size in SIZES:
             online = min(size - 1, ONLINE)
             crowd = subprocess.Popen(
-                ["taskset", "-c", self.bench.load_core, self.bench.program("imscrowd"), "--address",
-                 "%s:%d" % self.address, "--secret", self.secret, "--group", f"g{size}",
+                ["taskset", "-c", self.bench.load_core, self.bench.program("imsbench"), "crowd",
+                 "--address", "%s:%d" % self.address, "--secret", self.secret, "--group", f"g{size}",
                  "--first-user", str(self.first_member[size]), "--connections", str(online)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
             def wait_for(line):
                 got = crowd.stdout.readline().strip()
                 if got != line:
-                    raise RuntimeError(f"expected {line!r} of imscrowd, got {got!r}")
+                    raise RuntimeError(f"expected {line!r} of the crowd, got {got!r}")
 
             def delivered(head):
                 crowd.stdin.write(f"expect {head}\n")
@@ -399,7 +399,7 @@ class Costs:
     def run(self):
         bench = self.bench
         bench.make_store()
-        subprocess.run([bench.program("imsfill"), "--data", str(bench.data), "--users",
+        subprocess.run([bench.program("imsbench"), "fill", "--data", str(bench.data), "--users",
                         str(sum(SIZES) + FRIENDS[-1] + 100)], check=True,
                        stdout=subprocess.DEVNULL)
         self.server = bench.start("uring", "split")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """More users than the cache of a worker holds: they come and go, every message is stored, memory stays
-where state_cache_bytes says. The store is made by imsfill."""
+where state_cache_bytes says. The store is made by imsbench fill."""
 
 import subprocess
 import sys
@@ -26,14 +26,14 @@ class Eviction(case.Case):
                                       block_cache_bytes=8 << 20, write_buffer_bytes=8 << 20)
         self.addCleanup(server.destroy)
         server.add_app()
-        subprocess.run([str(BUILD_DIR / "imsfill"), "--data", str(server.data), "--org",
+        subprocess.run([str(BUILD_DIR / "imsbench"), "fill", "--data", str(server.data), "--org",
                         server_module.ORG, "--appkey", server_module.APPKEY, "--users", str(USERS),
                         "--rows", str(USERS)], check=True, stdout=subprocess.DEVNULL, timeout=120)
         server.start()
         rss_before = server.rss_bytes()
-        with load.Load(server, "scatter", "--offline", "--connections", 16, "--first-user", USERS,
-                       "--window", 64, "--recipients", USERS, "--messages", MESSAGES, "--warmup",
-                       0) as run:
+        with load.Load(server, "offline", "--connections", 16, "--first-user", USERS, "--window",
+                       64, "--recipients", USERS, "--recipients-from", 0, "--recipients-exist",
+                       "--no-drain", "--messages", MESSAGES, "--warmup", 0) as run:
             run.finish()
         stats = server.stats()
         # Each user was in the cache once a round, and at most the last few thousand are in it still.

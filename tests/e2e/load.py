@@ -1,4 +1,4 @@
-"""imsload under a test: its phases as a context, so that the server can be asked while it loads.
+"""imsbench under a test: its phases as a context, so that the server can be asked while it loads.
 
   with load.Load(server, "pair", "--connections", 100, "--window", 32) as run:
       run.until("start"); before = server.stats(); ...
@@ -14,13 +14,14 @@ import time
 import server as server_module
 from messages import BUILD_DIR
 
-IMSLOAD = BUILD_DIR / "imsload"
+IMSBENCH = BUILD_DIR / "imsbench"
 PHASE_TIMEOUT_S = 120
 
 
 class Load:
     def __init__(self, server, workload, *flags):
-        self.command = [str(IMSLOAD), workload, "--address", "%s:%d" % server.address,
+        self.command = [str(IMSBENCH), workload, "--phases", "--quiet", "--json", "-",
+                        "--address", "%s:%d" % server.address,
                         "--org", server_module.ORG, "--appkey", server_module.APPKEY,
                         "--secret", server_module.SECRET, *map(str, flags)]
         self.process, self.lines, self.result = None, b"", None
@@ -61,15 +62,15 @@ class Load:
                                      f"{' '.join(self.command)}")
             chunk = self.process.stdout.read1(65536)
             if not chunk:
-                raise AssertionError(f"expected {word!r}, imsload ended: "
+                raise AssertionError(f"expected {word!r}, imsbench ended: "
                                      f"{self.process.stderr.read().decode(errors='replace')}")
             self.lines += chunk
 
     def finish(self):
-        """All that was sent came back, once and in order: imsload checks it."""
+        """All that was sent came back, once and in order: imsbench checks it."""
         self.until("verified")
         code = self.process.wait(PHASE_TIMEOUT_S)
         if code != 0:
-            raise AssertionError(f"expected imsload to exit 0, got {code}: "
+            raise AssertionError(f"expected imsbench to exit 0, got {code}: "
                                  f"{self.process.stderr.read().decode(errors='replace')}")
         return self.result

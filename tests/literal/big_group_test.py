@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A group of many members, a part of them online: built by INVITE of 500 at a time, written to in
 bursts, and joined and left while messages run. IMS_GROUP_MEMBERS and IMS_GROUP_ONLINE set the size:
-100,000, the protocol's limit, of whom 20,000. Who is online are processes of bench's imscrowd, which check every row that they are
+100,000, the protocol's limit, of whom 20,000. Who is online are processes of `imsbench crowd`, which check every row that they are
 pushed. Sources: PROTOCOL.md sections 5 and 6, ARCHITECTURE.md (fan-out)."""
 
 import os
@@ -19,7 +19,7 @@ from messages import BUILD_DIR
 MEMBERS = int(os.environ.get("IMS_GROUP_MEMBERS", "100000"))
 ONLINE = int(os.environ.get("IMS_GROUP_ONLINE", "20000"))
 INVITED = 500
-PER_CROWD = 10_000            # connections of one imscrowd: its descriptors
+PER_CROWD = 10_000            # connections of one crowd: its descriptors
 GROUP = "big"
 WAIT_S = 120
 
@@ -35,15 +35,15 @@ CHURNERS, ROUNDS, ROUND_MESSAGES = 40, 12, 5
 
 
 def user_name(number):
-    return f"u{number:07d}"  # as imsfill and imscrowd name them
+    return f"u{number:07d}"  # as imsbench names them
 
 
 class Crowd:
-    """One imscrowd."""
+    """One `imsbench crowd`."""
 
     def __init__(self, server, first_user, connections):
         self.process = subprocess.Popen(
-            [str(BUILD_DIR / "imscrowd"), "--address", "%s:%d" % server.address, "--org",
+            [str(BUILD_DIR / "imsbench"), "crowd", "--address", "%s:%d" % server.address, "--org",
              server_module.ORG, "--appkey", server_module.APPKEY, "--secret", server_module.SECRET,
              "--group", GROUP, "--first-user", str(first_user), "--connections", str(connections)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -56,11 +56,11 @@ class Crowd:
 
     def wait_line(self, expected):
         if not self.selector.select(WAIT_S):
-            raise AssertionError(f"expected {expected!r} of imscrowd within {WAIT_S} s")
+            raise AssertionError(f"expected {expected!r} of the crowd within {WAIT_S} s")
         line = self.process.stdout.readline().decode().strip()
         if line != expected:
             why = self.process.stderr.read().decode() if not line else ""
-            raise AssertionError(f"expected {expected!r} of imscrowd, got {line!r} {why}")
+            raise AssertionError(f"expected {expected!r} of the crowd, got {line!r} {why}")
 
     def end(self):
         self.process.kill()
@@ -88,7 +88,7 @@ class BigGroup(case.Case):
                                            max_group_members=MEMBERS + 1000)
         cls.addClassCleanup(cls._server.destroy)
         cls._server.add_app()
-        subprocess.run([str(BUILD_DIR / "imsfill"), "--data", str(cls._server.data), "--org",
+        subprocess.run([str(BUILD_DIR / "imsbench"), "fill", "--data", str(cls._server.data), "--org",
                         server_module.ORG, "--appkey", server_module.APPKEY, "--users",
                         str(MEMBERS + CHURNERS + 1000)], check=True, stdout=subprocess.DEVNULL,
                        timeout=WAIT_S)

@@ -1,0 +1,172 @@
+// The command line, the phases and the result (store_floor.h).
+#include "bench/floor/store_floor.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "bench/floor/store_load.h"
+#include "bench/report/figures.h"
+#include "bench/report/report.h"
+
+namespace ims::bench {
+namespace {
+
+struct StoreFloorOptions {
+  StoreLoadOptions load;
+  int core = -1;
+  double warmup_s = 0.5;
+  double seconds = 5;
+  std::string scratch = std::filesystem::temp_directory_path();
+  std::string json_file;
+  std::vector<std::string> targets;
+};
+
+// Removed with the object.
+class ScratchStore {
+ public:
+  explicit ScratchStore(const std::string& parent) : path_(parent + "/ims-store-floor-XXXXXX") {
+    if (mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot make " + path_);
+  }
+  ~ScratchStore() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchStore(const ScratchStore&) = delete;
+  ScratchStore& operator=(const ScratchStore&) = delete;
+
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// The threads that the store makes later stay there as well.
+void pin_to(int core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<std::size_t>(core), &set);
+  if (sched_setaffinity(0, sizeof set, &set) != 0) {
+    throw std::runtime_error("cannot be pinned to core " + std::to_string(core));
+  }
+}
+
+std::uint64_t now_ns() {
+  return static_cast<std::uint64_t>(
+      std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+std::uint64_t as_ns(double seconds) { return static_cast<std::uint64_t>(seconds * 1e9); }
+
+void describe(const StoreFloorOptions& options, Report& report) {
+  const StoreLoadOptions& load = options.load;
+  report.workload = "store-floor";
+  report.title = "store-floor, " + std::to_string(load.connections) + " x " +
+                 std::to_string(load.window) + " outstanding" +
+                 (load.client_ids ? ", client_id" : "") + (load.sync ? ", sync" : ", no sync");
+  report.primary = Kind::kAnswer;
+  report.server = "RocksStore";
+  report.options = {{"connections", std::to_string(load.connections)},
+                    {"window", std::to_string(load.window)},
+                    {"recipients", std::to_string(load.recipients)},
+                    {"payload", std::to_string(load.payload_bytes)},
+                    {"client_ids", load.client_ids ? "true" : "false"},
+                    {"sync", load.sync ? "true" : "false"},
+                    {"core", std::to_string(options.core)}};
+  report.host = read_host();
+}
+
+int run_store_floor(const StoreFloorOptions& options, const std::vector<Target>& targets) {
+  if (options.core >= 0) pin_to(options.core);
+  const ScratchStore scratch(options.scratch);
+  StoreLoad load(scratch.path(), options.load);
+  const auto tally = std::make_unique<Tally>();
+  load.run_until(now_ns() + as_ns(options.warmup_s), *tally);
+  load.reset_counts();
+  const auto before = read_server_use(getpid());
+  const std::uint64_t begin_ns = now_ns();
+  tally->begin(begin_ns, as_ns(options.seconds));
+  load.run_until(begin_ns + as_ns(options.seconds), *tally);
+  tally->end(now_ns());
+  const auto after = read_server_use(getpid());
+
+  Report report;
+  describe(options, report);
+  report.tally = tally.get();
+  if (before && after) report.server_use = after->since(*before);
+  const double seconds = tally->seconds_measured();
+  tally->generator.idle_ns = as_ns(seconds) - load.building_ns();  // the rest is the store's
+  report.figures = {
+      {"rows_per_second", static_cast<double>(load.rows()) / seconds},
+      {"rows_per_message",
+       static_cast<double>(load.rows()) / static_cast<double>(tally->measured.answered)},
+      {"messages_per_batch",
+       static_cast<double>(tally->measured.answered) / static_cast<double>(load.batches())}};
+  return finish(report, targets,
+                {.json_file = options.json_file, .hgrm_stem = {}, .plot_stem = {}});
+}
+
+int try_store_floor(const StoreFloorOptions& options) {
+  std::vector<Target> targets;
+  for (const std::string& text : options.targets) {
+    constexpr std::string_view kFigures[] = {"rows_per_second", "rows_per_message",
+                                             "messages_per_batch"};
+    auto parsed = parse_target(text, kFigures);
+    if (const auto* error = std::get_if<std::string>(&parsed)) {
+      std::fprintf(stderr, "imsbench store-floor: %s\n", error->c_str());
+      return kExitFailed;
+    }
+    targets.push_back(std::get<Target>(std::move(parsed)));
+  }
+  try {
+    return run_store_floor(options, targets);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "imsbench store-floor: %s\n", error.what());
+    return kExitFailed;
+  }
+}
+
+}  // namespace
+
+void add_store_floor_command(CLI::App& app, int& exit_code) {
+  const auto options = std::make_shared<StoreFloorOptions>();
+  CLI::App* const command = app.add_subcommand(
+      "store-floor", "what the store alone accepts: the rows of messages, synced in batches");
+  command->add_option("--connections", options->load.connections)
+      ->check(CLI::Range(1u, 1'000'000u))
+      ->capture_default_str();
+  command->add_option("--window", options->load.window, "outstanding messages of each")
+      ->check(CLI::Range(1u, 1024u))
+      ->capture_default_str();
+  command->add_option("--recipients", options->load.recipients)
+      ->check(CLI::Range(1u, 9'999'999u))
+      ->capture_default_str();
+  command->add_option("--payload", options->load.payload_bytes)
+      ->check(CLI::Range(0u, 64'000u))
+      ->capture_default_str();
+  command->add_flag("--client-ids,!--no-client-ids", options->load.client_ids,
+                    "a client_id in each message; default")
+      ->capture_default_str();
+  command->add_flag("--sync,!--no-sync", options->load.sync, "each batch is durable; default");
+  command->add_option("--core", options->core, "every thread runs there");
+  command->add_option("--warmup", options->warmup_s, "seconds before the measured ones")
+      ->capture_default_str();
+  command->add_option("--seconds", options->seconds, "measured")->capture_default_str();
+  command->add_option("--scratch", options->scratch, "where the store is made and removed")
+      ->capture_default_str();
+  command->add_option("--json", options->json_file, "a file for the results; -: standard output");
+  command->add_option("--target", options->targets, "as rate>=350k; may be repeated");
+  command->callback([options, &exit_code] { exit_code = try_store_floor(*options); });
+}
+
+}  // namespace ims::bench

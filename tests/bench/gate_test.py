@@ -1,0 +1,138 @@
+#!/usr/bin/python3
+"""What bench/gate says of figures, without a server: where +3 % lies, slacks and limits, what has no
+baseline; and how it reads callgrind's output."""
+
+import importlib.machinery
+import importlib.util
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+sys.dont_write_bytecode = True
+
+import gate_count  # noqa: E402
+
+LOADER = importlib.machinery.SourceFileLoader("gate", str(ROOT / "bench" / "gate"))
+gate = importlib.util.module_from_spec(importlib.util.spec_from_loader("gate", LOADER))
+LOADER.exec_module(gate)
+
+UNITS = 10_000
+
+
+class Judgement(unittest.TestCase):
+    def setUp(self):
+        self.gate = gate.Gate.__new__(gate.Gate)  # no server is needed to judge
+
+    def wrong(self, name, metric, before, value):
+        baseline = {} if before is None else {metric: before}
+        return [m for m, _ in self.gate.faults(name, {metric: value, "units": UNITS}, baseline)]
+
+    def test_instructions_may_grow_by_three_percent(self):
+        self.assertEqual([], self.wrong("login", "instructions", 1000, 1000))
+        self.assertEqual([], self.wrong("login", "instructions", 1000, 1030))
+        self.assertEqual(["instructions"], self.wrong("login", "instructions", 1000, 1030.1))
+        self.assertEqual([], self.wrong("login", "instructions", 1000, 500))
+
+    def test_the_engine_may_grow_by_more(self):
+        slack = gate.SLACK["store_instructions"] / UNITS
+        self.assertEqual([], self.wrong("login", "store_instructions", 1000, 1119 + slack))
+        self.assertEqual(["store_instructions"],
+                         self.wrong("login", "store_instructions", 1000, 1121 + slack))
+
+    def test_the_slack_is_of_a_run_not_of_a_unit(self):
+        slack = gate.SLACK["syscalls"] / UNITS
+        self.assertEqual([], self.wrong("login", "syscalls", 0, 0.99 * slack))
+        self.assertEqual(["syscalls"], self.wrong("login", "syscalls", 0, 1.01 * slack))
+
+    def test_a_group_may_take_more_blocks_at_once(self):
+        most = gate.GROUP_SLACK["allocated_bytes"] / UNITS
+        self.assertEqual([], self.wrong("group_16", "allocated_bytes", 0, 0.99 * most))
+        self.assertEqual(["allocated_bytes"],
+                         self.wrong("group_16", "allocated_bytes", 0, 1.01 * most))
+        self.assertEqual(["allocated_bytes"], self.wrong("login", "allocated_bytes", 0, most))
+
+    def test_what_holds_whatever_the_baseline_says(self):
+        for value, wrong in ((499, True), (500, False), (3_000, False), (3_001, True)):
+            with self.subTest(value=value):
+                self.assertEqual(["instructions"] if wrong else [],
+                                 self.wrong("pair_32", "instructions", value, value))
+
+    def test_without_a_baseline_nothing_passes(self):
+        self.assertEqual(["instructions"], self.wrong("login", "instructions", None, 1))
+        # The kernel is not asked everywhere.
+        self.assertEqual([], self.wrong("login", "kernel_syscalls", None, 1))
+
+    def test_better_is_what_would_be_a_fault_the_other_way_round(self):
+        def said(value):
+            return self.gate.figures("login", {"instructions": value, "units": UNITS},
+                                     {"instructions": 1000})
+        self.assertIn("-10.0 % better", said(900))
+        self.assertIn("-2.0 %", said(980))
+        self.assertNotIn("better", said(980))
+        self.assertNotIn("better", said(1100))
+
+    def test_the_median_decides(self):
+        runs = [{"instructions": value, "units": 5, "functions": {"f": value}}
+                for value in (30, 10, 20)]
+        self.assertEqual({"instructions": 20, "units": 5, "functions": {"f": 20}},
+                         gate.middle(runs))
+
+
+# imsd calls the engine (700, of which 50 of libc), libc (30) and itself; a tick by itself costs 5.
+# The engine has a thread of its own (1,000).
+CALLGRIND = """events: Ir
+ob=(1) /build/imsd
+fl=(1) a.cc
+fn=(1) ims::logic::Worker::turn(ims::Now)
+10 100
+cob=(2) /usr/lib/librocksdb.so.7
+cfn=(2) rocksdb::DB::Write
+calls=1 20
+11 700
+cob=(3) /usr/lib/libc.so.6
+cfn=(3) memcpy
+calls=2 30
++1 30
+cfn=(4) ims::logic::Worker::tick(ims::Now)
+calls=1 40
++1 25
+fn=(4)
+40 5
+cob=(3)
+cfn=(3)
+calls=1 30
++1 20
+
+ob=(2)
+fn=(2)
+20 650
+cob=(3)
+cfn=(3)
+calls=1 30
+* 50
+fn=(5) rocksdb::Background
+50 1000
+
+ob=(3)
+fn=(3)
+30 100
+totals: 1855
+"""
+
+
+class Reading(unittest.TestCase):
+    def test_what_is_whose(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".out") as file:
+            file.write(CALLGRIND)
+            file.flush()
+            ours, store, functions = gate_count.read_callgrind(Path(file.name))
+        self.assertEqual(700, store)
+        self.assertEqual(100 + 30, ours)
+        self.assertEqual({"ims::logic::Worker::turn(ims::Now)": 130}, functions)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,358 @@
+#!/usr/bin/python3
+"""imsbench against imsd, each workload for a moment, and against a floor that does wrong on purpose:
+what it counts, what it notices, its exit codes and its result."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.dom.minidom
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "literal"))
+
+import case  # noqa: E402
+import faulty_server  # noqa: E402
+import server as server_module  # noqa: E402
+from messages import BUILD_DIR  # noqa: E402
+
+IMSBENCH = BUILD_DIR / "imsbench"
+TIMEOUT_S = 120
+MET, VIOLATED, MISSED, FAILED = 0, 1, 2, 3
+
+
+class Bench(case.Case):
+    """Runs imsbench and reads its result."""
+
+    shared = case.use_server(gateways=1, workers=1)
+
+    def bench(self, *words, expect=MET):
+        done = subprocess.run([str(IMSBENCH), *map(str, words)], capture_output=True, text=True,
+                              timeout=TIMEOUT_S)
+        if done.returncode != expect:
+            self.fail(f"imsbench {' '.join(map(str, words))}: expected exit code {expect}, got "
+                      f"{done.returncode}: {done.stdout[-3000:]}{done.stderr[-3000:]}")
+        return done
+
+    def load(self, workload, *flags, expect=MET, secret=server_module.SECRET):
+        """A load on the module's server; its JSON, whose exit code agrees with the program's."""
+        done = self.bench(workload, "--address", "%s:%d" % self.server.address, "--org",
+                          server_module.ORG, "--appkey", server_module.APPKEY, "--secret", secret,
+                          "--quiet", "--json", "-", *flags, expect=expect)
+        return self.result_of(done)
+
+    def result_of(self, done):
+        result = json.loads(done.stdout)
+        self.expect("exit_code in the result", done.returncode, result["exit_code"])
+        return result
+
+    def expect_flawless(self, result):
+        broken = {rule: count for rule, count in result["violations"].items() if count}
+        self.expect("rules broken", {}, broken)
+        total = result["total"]
+        self.expect("answered of those sent", total["sent"], total["answered"])
+
+
+class Workloads(Bench):
+    """Small loads that end well: what was sent was answered, what was due came."""
+
+    def test_pair_relayed(self):
+        result = self.load("pair", "--connections", 40, "--window", 4, "--seconds", 0.5)
+        self.expect_flawless(result)
+        self.expect("logins", 40, result["total"]["logins"])
+        self.expect("delivered", result["total"]["sent"], result["total"]["delivered"])
+        self.assertGreater(result["measured"]["delivered"], 0)
+        self.expect("codes", {"0": result["total"]["sent"]}, result["total"]["codes"])
+
+    def test_pair_stored_with_client_ids(self):
+        result = self.load("pair", "--connections", 40, "--window", 4, "--seconds", 0.5,
+                           "--offline", "--client-ids", "--first-user", 1000)
+        self.expect_flawless(result)
+        self.expect("delivered", result["total"]["sent"], result["total"]["delivered"])
+
+    def test_pair_of_the_envelope_edition_with_large_payloads(self):
+        result = self.load("pair", "--connections", 10, "--seconds", 0.5, "--envelope",
+                           "--payload", 20_000, "--first-user", 2000)
+        self.expect_flawless(result)
+        self.expect("bytes", 20_000 * result["total"]["sent"], result["total"]["bytes_delivered"])
+
+    def test_pair_over_processes_and_rings(self):
+        result = self.load("pair", "--connections", 120, "--processes", 2, "--ring-slots", 16,
+                           "--messages", 2000, "--first-user", 3000)
+        self.expect_flawless(result)
+        self.expect("logins", 120, result["total"]["logins"])
+        self.expect("processes", 2, result["processes"])
+        self.assertGreaterEqual(result["measured"]["answered"], 2000)
+
+    def test_group_of_one_sender(self):
+        result = self.load("group", "--connections", 40, "--group-members", 20, "--seconds", 0.5,
+                           "--first-user", 4000)
+        self.expect_flawless(result)
+        self.expect("delivered", 19 * result["total"]["sent"], result["total"]["delivered"])
+
+    def test_stored_group_of_which_all_send(self):
+        result = self.load("group", "--connections", 20, "--group-members", 10, "--senders", 0,
+                           "--window", 2, "--offline", "--seconds", 0.5, "--first-user", 5000)
+        self.expect_flawless(result)
+        self.expect("delivered", 9 * result["total"]["sent"], result["total"]["delivered"])
+
+    def test_offline_then_drained(self):
+        for first, more in ((6000, ()), (7000, ("--explicit",))):
+            result = self.load("offline", "--connections", 4, "--recipients", 100, "--window", 8,
+                               "--seconds", 0.5, "--first-user", first, *more)
+            self.expect_flawless(result)
+            self.expect("logins", 4 + 2 * 100, result["total"]["logins"])
+            self.expect("drained", result["total"]["sent"], result["figures"]["drained_rows"])
+            self.expect("delivered", result["total"]["sent"], result["total"]["delivered"])
+
+    def test_offline_twice_with_the_same_users(self):
+        """The rows of a run before are in the inboxes, and are no rows of this one."""
+        flags = ("offline", "--connections", 2, "--recipients", 20, "--window", 8, "--seconds", 0.2,
+                 "--first-user", 7500)
+        self.expect_flawless(self.load(*flags, "--no-drain"))
+        result = self.load(*flags)
+        self.expect_flawless(result)
+        self.expect("drained", result["total"]["sent"], result["figures"]["drained_rows"])
+
+    def test_login(self):
+        for first, more in ((8000, ()), (8100, ("--rate", 100, "--send-only"))):
+            result = self.load("login", "--connections", 10, "--seconds", 0.5, "--first-user",
+                               first, *more)
+            self.expect("rules broken", 0, sum(result["violations"].values()))
+            self.assertGreater(result["measured"]["logins"], 0)
+            self.expect("logins timed", result["measured"]["logins"],
+                        result["latency_us"]["login"]["corrected"]["count"])
+
+    def test_idle_and_what_a_connection_costs(self):
+        result = self.load("idle", "--connections", 200, "--seconds", 0.2, "--first-user", 9000,
+                           "--server-pid", self.server.pid)
+        self.expect_flawless(result)
+        self.expect("connections", 200, result["figures"]["connections"])
+        self.assertIn("server_bytes_per_connection", result["figures"])
+        self.assertGreater(result["figures"]["server_rss_bytes"], 0)
+
+    def test_storm(self):
+        result = self.load("storm", "--connections", 200, "--rounds", 2, "--backlog", 3,
+                           "--first-user", 10_000)
+        self.expect_flawless(result)
+        self.expect("logins", 200 + 2 * 199, result["total"]["logins"])
+        self.expect("stored", 2 * 3 * 199, result["total"]["sent"])
+        self.expect("drained", 2 * 3 * 199, result["figures"]["drained_rows"])
+        figures = result["figures"]
+        self.assertGreaterEqual(figures["all_drained_seconds"], figures["all_back_seconds"])
+
+    def test_mix(self):
+        result = self.load("mix", "--connections", 150, "--rate", 800, "--seconds", 2, "--session",
+                           0.4, "--first-user", 11_000)
+        self.expect_flawless(result)
+        self.assertGreater(result["figures"]["sessions"], 50)
+        self.assertGreater(result["total"]["delivered"], result["total"]["sent"])
+        self.assertGreater(result["total"]["codes"].get("7", 0), 0, "nobody was ever away")
+
+
+class Loops(Bench):
+    """Open and closed loops, and what a stall of the server does to the figures."""
+
+    def test_the_rate_is_kept(self):
+        for arrivals in ("constant", "poisson"):
+            result = self.load("pair", "--connections", 20, "--rate", 500, "--arrivals", arrivals,
+                               "--seconds", 1, "--first-user", 12_000)
+            self.expect_flawless(result)
+            self.expect("loop", "open", result["loop"])
+            # Never more than were due: 1.3 s of them; poisson by six deviations.
+            self.assertLessEqual(result["total"]["sent"],
+                                 651 if arrivals == "constant" else 650 + 6 * 26)
+
+    def test_a_stall_shows_in_the_corrected_latency(self):
+        """The server stands still for a second of two: of messages at an even rate at least a
+        quarter waits 250 ms or longer. With a window of one the senders wait as well, and only what
+        is corrected for that tells."""
+        flags = ("--connections", 20, "--rate", 500, "--seconds", 2, "--stall", 1, "--stall-at",
+                 0.3, "--server-pid", self.server.pid, "--first-user", 13_000)
+        result = self.load("pair", *flags)
+        self.expect_flawless(result)
+        for kind in ("answer", "delivery"):
+            self.assertGreaterEqual(result["latency_us"][kind]["corrected"]["p99"], 900_000)
+        result = self.load("pair", *flags, "--window", 1)
+        self.expect_flawless(result)
+        latency = result["latency_us"]["delivery"]
+        self.assertGreaterEqual(latency["corrected"]["p99"], 900_000)
+        self.assertGreater(latency["corrected"]["mean"], 2 * latency["uncorrected"]["mean"])
+        self.assertGreater(result["figures"]["held_back_by_window"], 0)
+
+    def test_the_server_goes_on_after_a_stall(self):
+        with self.load_in_background("--seconds", 30, "--stall", 20, "--stall-at", 0) as run:
+            self.eventually("the server's state", "T", self.server_state)
+            run.send_signal(signal.SIGINT)
+            run.wait(TIMEOUT_S)
+        self.eventually("the server's state", True, lambda: self.server_state() != "T")
+
+    def server_state(self):
+        text = Path(f"/proc/{self.server.pid}/stat").read_text()
+        return text.rpartition(")")[2].split()[0]
+
+    def load_in_background(self, *flags):
+        return subprocess.Popen(
+            [str(IMSBENCH), "pair", "--address", "%s:%d" % self.server.address, "--org",
+             server_module.ORG, "--appkey", server_module.APPKEY, "--secret", server_module.SECRET,
+             "--connections", "10", "--server-pid", str(self.server.pid), "--first-user", "14000",
+             *map(str, flags)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+class Outputs(Bench):
+    """Exit codes, targets, and the forms of the result."""
+
+    flags = ("pair", "--connections", 10, "--seconds", 0.2, "--warmup", 0, "--first-user", 15_000)
+
+    def test_targets(self):
+        result = self.load(*self.flags, "--target", "p50<60s", "--target", "rate>=1", "--target",
+                           "violations=0")
+        self.expect("targets met", [True] * 3, [row["met"] for row in result["targets"]])
+        result = self.load(*self.flags, "--target", "rate>=1", "--target", "p50<1ns",
+                           expect=MISSED)
+        self.expect("targets met", [True, False], [row["met"] for row in result["targets"]])
+
+    def test_what_cannot_be_put_on(self):
+        self.bench("pair", expect=FAILED)
+        self.bench("nothing", expect=FAILED)
+        self.bench("pair", "--secret", "s", "--connections", 3, expect=FAILED)
+        self.bench("group", "--secret", "s", "--connections", 30, "--group-members", 20,
+                   expect=FAILED)
+        self.bench("pair", "--secret", "s", "--payload", 23, expect=FAILED)
+        self.bench("pair", "--secret", "s", "--target", "p50", expect=FAILED)
+        self.bench("pair", "--secret", "s", "--stall", 1, expect=FAILED)
+        done = self.bench("pair", "--secret", "s", "--address",
+                          f"127.0.0.1:{server_module.free_port()}", expect=FAILED)
+        self.assertIn("Connection refused", done.stderr)
+        done = self.bench("pair", "--address", "%s:%d" % self.server.address, "--org",
+                          server_module.ORG, "--appkey", server_module.APPKEY, "--secret",
+                          "x" * 40, "--connections", 2, expect=FAILED)
+        self.assertIn("code 3", done.stderr)
+        self.assertNotIn("x" * 40, done.stderr)
+
+    def test_the_server_dies_under_load(self):
+        own = server_module.Server(gateways=1, workers=1)
+        self.addCleanup(own.destroy)
+        own.add_app()
+        own.start()
+        flags = ["pair", "--address", "%s:%d" % own.address, "--org", server_module.ORG, "--appkey",
+                 server_module.APPKEY, "--secret", server_module.SECRET, "--connections", "10",
+                 "--seconds", "1", "--drain", "0.2", "--phases", "--quiet"]
+        with subprocess.Popen([str(IMSBENCH), *flags], stdout=subprocess.PIPE, text=True) as run:
+            for line in run.stdout:
+                if line == "start\n":
+                    own.kill()
+            self.expect("exit code", VIOLATED, run.wait(TIMEOUT_S))
+
+    def test_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            stem = os.path.join(folder, "run")
+            done = self.bench(*self.flags, "--address", "%s:%d" % self.server.address, "--org",
+                              server_module.ORG, "--appkey", server_module.APPKEY, "--secret",
+                              server_module.SECRET, "--json", stem + ".json", "--svg", stem,
+                              "--hgrm", stem)
+            self.assertIn("delivery", done.stdout)
+            text = Path(stem + ".json").read_text()
+            self.assertNotIn(server_module.SECRET, text)
+            result = json.loads(text)
+            count = result["latency_us"]["delivery"]["corrected"]["count"]
+            for path in Path(folder).glob("*.svg"):
+                xml.dom.minidom.parse(str(path))
+            self.expect("plots", 2, len(list(Path(folder).glob("*.svg"))))
+            percentiles = Path(stem + "-delivery.hgrm").read_text()
+            self.assertIn(f"Total count    = {count:12}", percentiles)
+
+    def test_phases_and_lines_that_let_it_go_on(self):
+        flags = [*map(str, self.flags), "--address", "%s:%d" % self.server.address, "--org",
+                 server_module.ORG, "--appkey", server_module.APPKEY, "--secret",
+                 server_module.SECRET, "--wait", "--quiet", "--json", "-"]
+        with subprocess.Popen([str(IMSBENCH), *flags], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as run:
+            self.expect("first line", "ready\n", run.stdout.readline())
+            time.sleep(0.3)
+            relayed = self.server.stats()["ims_messages_relayed_total"]
+            time.sleep(0.2)
+            self.expect("messages before the line", relayed,
+                        self.server.stats()["ims_messages_relayed_total"])
+            for word in ("start\n", "stop\n"):
+                if word == "start\n":
+                    run.stdin.write("\n")
+                    run.stdin.flush()
+                self.expect("next line", word, run.stdout.readline())
+            run.stdin.write("\n")
+            run.stdin.flush()
+            self.expect("exit code", MET, json.loads(run.stdout.readline())["exit_code"])
+            self.expect("last line", "verified\n", run.stdout.readline())
+
+
+class Faults(Bench):
+    """A server that does wrong once in a while is found out, by the name of what it does."""
+
+    def floor(self, *flags):
+        port = server_module.free_port()
+        process = subprocess.Popen([str(IMSBENCH), "floor", f"127.0.0.1:{port}", *flags],
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.expect("the floor's word", f"listening on 127.0.0.1:{port}\n",
+                    process.stderr.readline())
+        return port
+
+    def pair(self, port, expect):
+        return self.result_of(self.bench(
+            "pair", "--floor", "--address", f"127.0.0.1:{port}", "--connections", 20, "--window", 8,
+            "--messages", 5000, "--warmup", 0, "--drain", 0.5, "--quiet", "--json", "-",
+            expect=expect))
+
+    def test_none(self):
+        self.expect_flawless(self.pair(self.floor(), MET))
+
+    def test_none_in_groups(self):
+        result = self.result_of(self.bench(
+            "group", "--floor", "--address", f"127.0.0.1:{self.floor('--group', '10')}",
+            "--connections", 40, "--group-members", 10, "--messages", 500, "--quiet", "--json", "-"))
+        self.expect_flawless(result)
+        self.expect("delivered", 9 * result["total"]["sent"], result["total"]["delivered"])
+
+    def test_faults(self):
+        for fault, rules in (("drop", {"lost"}), ("dup", {"duplicate"}), ("reorder", {"order"}),
+                             ("corrupt", {"content"}), ("noack", {"unanswered"}),
+                             ("stray", {"wrong_recipient", "lost"})):
+            with self.subTest(fault):
+                result = self.pair(self.floor("--fault", f"{fault}=500"), VIOLATED)
+                broken = {rule for rule, count in result["violations"].items() if count}
+                self.expect(f"rules that {fault} breaks", rules, broken)
+                self.assertTrue(result["notes"], "nothing is said about it")
+                for rule in rules:
+                    self.assertGreaterEqual(result["violations"][rule], 5)
+
+    def test_faults_of_a_whole_server(self):
+        """What only a server of the protocol can do wrong; without a fault nothing is found."""
+        for fault, rules in (
+                ("none", set()), ("unknown", {"answer_unknown"}), ("twice", {"answer_twice"}),
+                ("refused", {"refused"}), ("from", {"wrong_recipient", "lost"}), ("hole", {"gap"}),
+                ("differing", {"seq"}), ("relayed", {"seq"}), ("nonsense", {"protocol"}),
+                ("goodbye", {"disconnected"})):
+            with self.subTest(fault), faulty_server.FaultyServer(self.messages, fault) as server:
+                result = self.result_of(self.bench(
+                    "pair", "--address", "127.0.0.1:%d" % server.port, "--secret", "x" * 32,
+                    "--offline", "--connections", 4, "--window", 4, "--messages", 200, "--warmup", 0,
+                    "--drain", 0.5, "--quiet", "--json", "-",
+                    expect=VIOLATED if rules else MET))
+                broken = {rule for rule, count in result["violations"].items() if count}
+                if fault == "goodbye":  # what was under way is gone as well
+                    broken -= {"unanswered", "lost"}
+                self.expect(f"rules that {fault} breaks", rules, broken)
+
+    def test_a_violation_outranks_a_missed_target(self):
+        port = self.floor("--fault", "dup=500")
+        self.bench("pair", "--floor", "--address", f"127.0.0.1:{port}", "--connections", 20,
+                   "--messages", 5000, "--quiet", "--target", "p50<1ns", expect=VIOLATED)
+
+
+if __name__ == "__main__":
+    case.main()
