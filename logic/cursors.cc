@@ -67,9 +67,10 @@ std::uint8_t Worker::count_devices(const User& user) const {
 
 // In memory alone.
 void Worker::drop_cursors(User& user, std::string_view device) {
-  const auto dropped = std::ranges::remove_if(
-      *user.cursors, [&](const DeviceCursor& cursor) { return cursor.device == device; });
-  user.cursors->erase(dropped.begin(), dropped.end());
+  User::CursorList& cursors = *user.cursors;
+  cursors.erase(std::remove_if(cursors.begin(), cursors.end(),
+                               [&](const auto& cursor) { return cursor.device == device; }),
+                cursors.end());
 }
 
 // For one more device than max_known_devices: those that were not seen for longest and have no
