@@ -41,6 +41,7 @@ bool RocksListener::flushes_started() const {
 
 bool RocksListener::flush_running() const {
   rocksdb::DB* const database = database_.load(std::memory_order_acquire);
+  if (database == nullptr) return false;  // it is being closed
   std::uint64_t running = 0;
   database->GetIntProperty(rocksdb::DB::Properties::kNumRunningFlushes, &running);
   return running > 0;
