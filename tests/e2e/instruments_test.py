@@ -41,6 +41,7 @@ class Stages(case.Case):
         # A trace ends when the gateway hears that the send was taken: a turn after the client had it.
         self.eventually(f"followed messages: {kind}", True,
                         lambda: self.times(kind)["total"][0] >= before["total"][0] + count)
+        ended_ns = time.monotonic_ns() - began_ns
         after = self.times(kind)
         grown = {name: (after[name][0] - before[name][0], after[name][1] - before[name][1])
                  for name in after}
@@ -51,7 +52,7 @@ class Stages(case.Case):
         self.assertGreater(total_ns, 0)
         self.assertLessEqual(abs(sum_ns - total_ns), SUM_TOLERANCE * total_ns,
                              f"{kind}: the stages add up to {sum_ns} ns, the whole is {total_ns}")
-        return grown, took_ns
+        return grown, (took_ns, ended_ns)
 
     def one_by_one(self, client, count=MESSAGES, offline=None, **fields):
         """One message at a time, each answered before the next is sent."""
@@ -61,10 +62,14 @@ class Stages(case.Case):
                 self.expect_code("message", codes.OK, response)
         return act
 
-    def expect_within(self, kind, grown, took_ns, count):
-        """Messages that followed one another were in the server for no longer than it took."""
+    def expect_within(self, kind, grown, times_ns, count, at_once=1):
+        """Messages that followed one another, `at_once` in the server at most, were in it for no
+        longer than until the last had ended. A gateway that is put to sleep between a send and its
+        completion still has the message, though the client has it too and may send the next."""
+        took_ns, ended_ns = times_ns
         self.expect(f"followed messages: {kind}", count, grown["total"][0])
-        self.assertLessEqual(grown["total"][1], took_ns, "longer in the server than on the way")
+        self.assertLessEqual(grown["total"][1], at_once * ended_ns,
+                             "longer in the server than on the way")
         # And a good part of it: a Python client's own time is about as long.
         self.assertGreater(grown["total"][1], took_ns / 1000)
 
@@ -75,8 +80,9 @@ class Stages(case.Case):
             for i in range(MESSAGES):
                 self.expect_code("message", codes.OK, alice.send_text(b"%d" % i, to=bob.user))
                 bob.wait_push()
-        grown, took_ns = self.grown("relayed", act, MESSAGES)
-        self.expect_within("relayed", grown, took_ns, MESSAGES)
+        grown, times_ns = self.grown("relayed", act, MESSAGES)
+        # Two gateways: one may be late to end a message while the other has the next.
+        self.expect_within("relayed", grown, times_ns, MESSAGES, at_once=2)
         self.expect("commit of relayed messages, ns", 0, grown["commit"][1])
         for stage in ("parse", "request_ring", "handle", "delivery_ring", "queue", "send"):
             self.assertGreater(grown[stage][1], 0, f"nothing was measured in {stage}")
@@ -88,8 +94,8 @@ class Stages(case.Case):
         def act():
             for i in range(10):
                 self.expect_code("message", codes.OFFLINE, alice.send_text(b"%d" % i, to=gone))
-        grown, took_ns = self.grown("relayed", act, 10)
-        self.expect_within("relayed", grown, took_ns, 10)
+        grown, times_ns = self.grown("relayed", act, 10)
+        self.expect_within("relayed", grown, times_ns, 10)
 
     def test_stored_online_and_offline(self):
         for online in (True, False):
@@ -100,8 +106,9 @@ class Stages(case.Case):
                 else:
                     self.make_users(name)
                 act = self.one_by_one(alice, offline=True, to=name)
-                grown, took_ns = self.grown("stored", act, MESSAGES)
-                self.expect_within("stored", grown, took_ns, MESSAGES)
+                grown, times_ns = self.grown("stored", act, MESSAGES)
+                self.expect_within("stored", grown, times_ns, MESSAGES,
+                                   at_once=MESSAGES if online else 1)
                 # A commit is a sync of the disk; a message that is being handled takes a microsecond.
                 self.assertGreater(grown["commit"][1], grown["handle"][1])
                 self.assertGreater(grown["commit"][1], MESSAGES * 1000)
@@ -115,8 +122,9 @@ class Stages(case.Case):
         for offline in (None, True):
             with self.subTest(offline=offline):
                 act = self.one_by_one(members[0], offline=offline, group=group)
-                grown, took_ns = self.grown("group", act, MESSAGES)
-                self.expect_within("group", grown, took_ns, MESSAGES)
+                grown, times_ns = self.grown("group", act, MESSAGES)
+                # Nobody waits for the members: their gateway may end all of them late.
+                self.expect_within("group", grown, times_ns, MESSAGES, at_once=MESSAGES)
                 if offline:
                     self.assertGreater(grown["commit"][1], 0)
                 else:
@@ -128,8 +136,8 @@ class Stages(case.Case):
         def act():
             for i in range(30):
                 self.login(name, device=f"device-{i % 3}").leave()
-        grown, took_ns = self.grown("login", act, 30)
-        self.expect_within("login", grown, took_ns, 30)
+        grown, times_ns = self.grown("login", act, 30)
+        self.expect_within("login", grown, times_ns, 30)
         self.assertGreater(grown["handle"][1] + grown["commit"][1], 0)
 
     def test_other_requests(self):
@@ -138,8 +146,8 @@ class Stages(case.Case):
         def act():
             for _ in range(20):
                 alice.sync()
-        grown, took_ns = self.grown("other", act, 20)
-        self.expect_within("other", grown, took_ns, 20)
+        grown, times_ns = self.grown("other", act, 20)
+        self.expect_within("other", grown, times_ns, 20)
 
     def test_under_load(self):
         """32 outstanding: nothing is lost between its stages, and nothing is left behind."""
