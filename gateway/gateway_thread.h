@@ -21,7 +21,7 @@
 #include "gateway/gateway.h"
 #include "gateway/io.h"
 #include "shared/clock.h"
-#include "shared/probes.h"
+#include "shared/wake_peer.h"
 #include "shared/wakeup.h"
 
 namespace ims::gateway {
@@ -85,11 +85,7 @@ void run_gateway(Gateway& gateway, Io& io, Wakeup& wakeup, std::span<Wakeup* con
     io.submit(gateway.requests());
 
     for (std::uint64_t woken = gateway.end_turn(); woken != 0; woken &= woken - 1) {
-      Wakeup* worker = workers[static_cast<std::size_t>(__builtin_ctzll(woken))];
-      if (worker == nullptr) continue;
-      const bool sent = worker->notify();
-      counters.add(sent ? Counter::kWakesSent : Counter::kWakesSuppressed);
-      IMS_PROBE(wake, sent ? 1 : 0);
+      wake_peer(workers[static_cast<std::size_t>(__builtin_ctzll(woken))], counters);
     }
     if (stopping && gateway.drained()) break;
   }

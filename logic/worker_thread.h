@@ -12,7 +12,7 @@
 
 #include "logic/worker.h"
 #include "shared/clock.h"
-#include "shared/probes.h"
+#include "shared/wake_peer.h"
 #include "shared/wakeup.h"
 
 namespace ims::logic {
@@ -25,14 +25,6 @@ struct WorkerPeers {
   Wakeup* reader = nullptr;
   Wakeup* admin = nullptr;
 };
-
-// Not inlined: one probe to attach to.
-[[gnu::noinline]] inline void wake_peer(Wakeup* peer, CounterBlock& counters) {
-  if (peer == nullptr) return;
-  const bool sent = peer->notify();
-  counters.add(sent ? Counter::kWakesSent : Counter::kWakesSuppressed);
-  IMS_PROBE(wake, sent ? 1 : 0);
-}
 
 inline void wake_peers(const Worker& worker, const WorkerPeers& peers, CounterBlock& counters) {
   const auto wake = [&](Wakeup* peer) { wake_peer(peer, counters); };
