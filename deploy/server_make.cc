@@ -25,13 +25,7 @@ void Server::Parts::open_store() {
   data.root = config.data;
   data.create();
   clock = std::make_unique<logic::RetentionClock>(config.accept_clock);
-  logic::StoreOptions options;
-  options.block_cache_bytes = config.block_cache_bytes;
-  options.write_buffer_bytes = config.write_buffer_bytes;
-  options.store_reserve_bytes = config.store_reserve_bytes;
-  options.retention_ms = config.retention_ms;
-  options.dedupe_window_ms = config.dedupe_window_ms;
-  options.accept_loss = config.accept_loss;
+  logic::StoreOptions options = logic::store_options(config);
   options.clock = clock.get();
   store = std::make_unique<logic::RocksStore>(data.store().string(), options);
   identity = logic::open_identity(*store, store->lost_commits() > 0);

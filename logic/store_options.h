@@ -10,6 +10,10 @@ namespace rocksdb {
 class Env;
 }
 
+namespace ims {
+struct Config;
+}
+
 namespace ims::logic {
 
 class RetentionClock;
@@ -38,5 +42,8 @@ class StoreError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
+
+// Those that the server's configuration says; the caller adds what is no configuration.
+StoreOptions store_options(const Config& config);
 
 }  // namespace ims::logic

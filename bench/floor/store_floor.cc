@@ -1,12 +1,10 @@
 // The command line, the phases and the result (store_floor.h).
 #include "bench/floor/store_floor.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -16,6 +14,8 @@
 #include <vector>
 
 #include "bench/floor/store_load.h"
+#include "bench/load/clock.h"
+#include "bench/pin.h"
 #include "bench/report/figures.h"
 #include "bench/report/report.h"
 
@@ -53,20 +53,10 @@ class ScratchStore {
 
 // The threads that the store makes later stay there as well.
 void pin_to(int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<std::size_t>(core), &set);
-  if (sched_setaffinity(0, sizeof set, &set) != 0) {
+  if (!pin_to_cpu(core)) {
     throw std::runtime_error("cannot be pinned to core " + std::to_string(core));
   }
 }
-
-std::uint64_t now_ns() {
-  return static_cast<std::uint64_t>(
-      std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
-}
-
-std::uint64_t as_ns(double seconds) { return static_cast<std::uint64_t>(seconds * 1e9); }
 
 void describe(const StoreFloorOptions& options, Report& report) {
   const StoreLoadOptions& load = options.load;
@@ -91,13 +81,13 @@ int run_store_floor(const StoreFloorOptions& options, const std::vector<Target>&
   const ScratchStore scratch(options.scratch);
   StoreLoad load(scratch.path(), options.load);
   const auto tally = std::make_unique<Tally>();
-  load.run_until(now_ns() + as_ns(options.warmup_s), *tally);
+  load.run_until(read_ns() + ns_of(options.warmup_s), *tally);
   load.reset_counts();
   const auto before = read_server_use(getpid());
-  const std::uint64_t begin_ns = now_ns();
-  tally->begin(begin_ns, as_ns(options.seconds));
-  load.run_until(begin_ns + as_ns(options.seconds), *tally);
-  tally->end(now_ns());
+  const std::uint64_t begin_ns = read_ns();
+  tally->begin(begin_ns, ns_of(options.seconds));
+  load.run_until(begin_ns + ns_of(options.seconds), *tally);
+  tally->end(read_ns());
   const auto after = read_server_use(getpid());
 
   Report report;
@@ -105,7 +95,7 @@ int run_store_floor(const StoreFloorOptions& options, const std::vector<Target>&
   report.tally = tally.get();
   if (before && after) report.server_use = after->since(*before);
   const double seconds = tally->seconds_measured();
-  tally->generator.idle_ns = as_ns(seconds) - load.building_ns();  // the rest is the store's
+  tally->generator.idle_ns = ns_of(seconds) - load.building_ns();  // the rest is the store's
   report.figures = {
       {"rows_per_second", static_cast<double>(load.rows()) / seconds},
       {"rows_per_message",

@@ -2,11 +2,11 @@
 #include "bench/floor/store_load.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <stdexcept>
 
+#include "bench/load/clock.h"
 #include "logic/store_identity.h"
 #include "shared/clock.h"
 #include "shared/config.h"
@@ -22,20 +22,9 @@ constexpr TenantId kTenant{1};
 constexpr UserId kSender{1};
 constexpr std::string_view kFrom = "sender00";
 
-std::uint64_t now_ns() {
-  return static_cast<std::uint64_t>(
-      std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
-}
-
 // What imsd opens its store with by default.
 logic::StoreOptions store_options(const logic::RetentionClock& clock) {
-  const Config config;
-  logic::StoreOptions options;
-  options.block_cache_bytes = config.block_cache_bytes;
-  options.write_buffer_bytes = config.write_buffer_bytes;
-  options.store_reserve_bytes = config.store_reserve_bytes;
-  options.retention_ms = config.retention_ms;
-  options.dedupe_window_ms = config.dedupe_window_ms;
+  logic::StoreOptions options = logic::store_options(Config());
   options.clock = &clock;
   return options;
 }
@@ -81,12 +70,12 @@ void StoreLoad::run_until(std::uint64_t end_ns, Tally& tally) {
   const auto outstanding = static_cast<std::uint32_t>(
       std::min<std::uint64_t>(std::uint64_t{options_.connections} * options_.window,
                               kBatchMessagesMax));
-  for (std::uint64_t begin = now_ns(); begin < end_ns;) {
+  for (std::uint64_t begin = read_ns(); begin < end_ns;) {
     wall_ms_ = read_clock().wall_ms;
     build_batch(outstanding);
-    building_ns_ += now_ns() - begin;
+    building_ns_ += read_ns() - begin;
     write(options_.sync);
-    const std::uint64_t now = now_ns();
+    const std::uint64_t now = read_ns();
     for (std::uint32_t i = 0; i < outstanding; ++i) {
       tally.sent(options_.payload_bytes, begin, begin);
       tally.answered(Code::kOk, begin, begin, now);

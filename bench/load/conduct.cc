@@ -1,7 +1,6 @@
 // Parent and children of a run (conduct.h).
 #include "bench/load/conduct.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -22,6 +21,7 @@
 #include "bench/load/outcome.h"
 #include "bench/load/phases.h"
 #include "bench/load/workloads.h"
+#include "bench/pin.h"
 #include "bench/report/core_probe.h"
 #include "bench/report/figures.h"
 #include "bench/report/live_line.h"
@@ -41,10 +41,7 @@ void sleep_ns(std::uint64_t ns) {
 // ---- a child -----------------------------------------------------------------------------------
 
 void bind_to(int cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<std::size_t>(cpu), &set);
-  if (sched_setaffinity(0, sizeof set, &set) != 0) {
+  if (!pin_to_cpu(cpu)) {
     throw std::runtime_error("--cpus " + std::to_string(cpu) + ": " + std::strerror(errno));
   }
 }

@@ -1,15 +1,14 @@
 // Bouncing (core_probe.h). The line's value is odd when it is the other thread's turn.
 #include "bench/report/core_probe.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <thread>
 #include <vector>
+
+#include "bench/pin.h"
 
 namespace ims::bench {
 namespace {
@@ -28,13 +27,6 @@ struct alignas(128) Line {
 struct alignas(128) Stop {
   std::atomic<bool> asked{false};
 };
-
-bool move_to(int cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<std::size_t>(cpu), &set);
-  return pthread_setaffinity_np(pthread_self(), sizeof set, &set) == 0;
-}
 
 // Release and acquire: the line itself is all that is handed over; the orders only keep each side's
 // store behind its load.
@@ -75,11 +67,11 @@ std::optional<double> probe_round_trip_ns(int cpu_a, int cpu_b) {
   Stop stop;
   std::atomic<int> other{0};  // 0 not there yet, 1 on its CPU, -1 not let there
   std::thread thread([&] {
-    const bool is_there = move_to(cpu_b);
+    const bool is_there = pin_to_cpu(cpu_b);
     other.store(is_there ? 1 : -1, std::memory_order_release);
     if (is_there) answer(line, stop);
   });
-  const bool is_here = move_to(cpu_a);
+  const bool is_here = pin_to_cpu(cpu_a);
   while (other.load(std::memory_order_acquire) == 0) std::this_thread::yield();
   std::vector<double> trips_ns;
   if (is_here && other.load(std::memory_order_acquire) == 1) trips_ns = ask(line);
