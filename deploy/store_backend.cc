@@ -88,7 +88,7 @@ Code StoreBackend::forget_device(const Tenant& tenant, std::string_view user,
   const Code code = read_devices(tenant, user, load);
   if (code != Code::kOk) return code;
   logic::StoreBatch batch;
-  for (const logic::Load::Cursor& cursor : load.cursors) {
+  for (const logic::DeviceCursor& cursor : load.cursors) {
     if (cursor.device != device) continue;
     batch.erase(Table::kCursors,
                 logic::cursor_key(load.timeline_key, cursor.device, cursor.timeline));

@@ -92,23 +92,13 @@ void Worker::forget_known_device(User& user, const Load& load, AdminCommand& com
     command.no_such_device = true;
     return;
   }
-  for (const Load::Cursor& cursor : load.cursors) {
+  for (const DeviceCursor& cursor : load.cursors) {
     if (cursor.device != command.device) continue;
     ops().erase(Table::kCursors, cursor_key(load.timeline_key, cursor.device, cursor.timeline));
   }
-  if (user.cursors != nullptr) drop_cursors(user, command.device);
+  if (user.cursors != nullptr) drop_cursors(*user.cursors, command.device);
   user.known_devices = static_cast<std::uint8_t>(known.devices.size() - 1);
   tell_copies(user);
-}
-
-// A session of the device, one that lives rather than one that is being ended; null: none.
-const Session* Worker::session_of(const User& user, std::string_view device) {
-  const Session* found = nullptr;
-  for (const Session* session : user.sessions) {
-    if (session->send_only || session->device != device) continue;
-    if (found == nullptr || !session->closing) found = session;
-  }
-  return found;
 }
 
 }  // namespace ims::logic

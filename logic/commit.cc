@@ -211,7 +211,7 @@ void Worker::release_effect(Batch& batch, const Effect& effect) {
       answer(effect.requester, effect.code, {}, effect.seq, effect.time_ms, payload);
       if (effect.has_dedupe) {
         const DedupeKey key = dedupe_key_at(arena, effect.dedupe_offset);
-        dedupe_->insert(key.hash(identity_.hash_seed), effect.seq, now_.wall_ms);
+        dedupe_->insert(key.hash, effect.seq, now_.wall_ms);
         const auto it = pending_dedupe_.find(key);
         if (it != pending_dedupe_.end()) {
           for (const Requester& waiter : it->second.waiters) {

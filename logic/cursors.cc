@@ -51,26 +51,11 @@ bool Worker::is_forgotten(const DeviceCursor& cursor) const {
   return cursor.row.last_used_ms < retention_cutoff_ms();
 }
 
-DeviceCursor& Worker::cursor_of(User& user, std::string_view device, std::uint64_t timeline) {
-  for (DeviceCursor& cursor : *user.cursors) {
-    if (cursor.timeline == timeline && cursor.device == device) return cursor;
-  }
-  return user.cursors->emplace_back(DeviceCursor{ShortText(device), timeline, {}, false, false});
-}
-
 std::uint8_t Worker::count_devices(const User& user) const {
   const auto known = std::ranges::count_if(*user.cursors, [&](const DeviceCursor& cursor) {
     return cursor.timeline == user.id.value && !is_forgotten(cursor);
   });
   return static_cast<std::uint8_t>(known);
-}
-
-// In memory alone.
-void Worker::drop_cursors(User& user, std::string_view device) {
-  User::CursorList& cursors = *user.cursors;
-  cursors.erase(std::remove_if(cursors.begin(), cursors.end(),
-                               [&](const auto& cursor) { return cursor.device == device; }),
-                cursors.end());
 }
 
 // For one more device than max_known_devices: those that were not seen for longest and have no
@@ -80,10 +65,7 @@ void Worker::forget_oldest_devices(User& user) {
     const DeviceCursor* oldest = nullptr;
     for (const DeviceCursor& cursor : *user.cursors) {
       if (cursor.timeline != user.id.value || is_forgotten(cursor)) continue;
-      const bool online = std::ranges::any_of(user.sessions, [&](const Session* session) {
-        return !session->send_only && session->device == cursor.device;
-      });
-      if (online) continue;
+      if (session_of(user, cursor.device) != nullptr) continue;
       if (oldest == nullptr || cursor.row.last_used_ms < oldest->row.last_used_ms) {
         oldest = &cursor;
       }
@@ -99,14 +81,14 @@ void Worker::forget_device(User& user, std::string_view device) {
     if (cursor.device != device) continue;
     ops().erase(Table::kCursors, cursor_key(user.inbox.key, device, cursor.timeline));
   }
-  drop_cursors(user, device);
+  drop_cursors(*user.cursors, device);
 }
 
 // A login of the device is durable.
 void Worker::device_is_stored(User& user, std::string_view device) {
   if (user.cursors == nullptr) return;
-  for (DeviceCursor& cursor : *user.cursors) {
-    if (cursor.timeline == user.id.value && cursor.device == device) cursor.stored = true;
+  if (DeviceCursor* inbox = find_cursor(*user.cursors, device, user.id.value)) {
+    inbox->stored = true;
   }
 }
 
@@ -114,25 +96,25 @@ void Worker::device_is_stored(User& user, std::string_view device) {
 // login is that of a new device again. One that goes on beside it fails, or stores the device, too.
 void Worker::forget_unstored(User& user, std::string_view device) {
   if (user.cursors == nullptr) return;
-  const bool known = std::ranges::any_of(*user.cursors, [&](const DeviceCursor& cursor) {
-    return cursor.timeline == user.id.value && cursor.device == device && cursor.stored;
-  });
-  const bool online = std::ranges::any_of(user.sessions, [&](const Session* session) {
-    return !session->send_only && session->device == device;
-  });
-  if (known || online) return;
-  drop_cursors(user, device);
+  const DeviceCursor* inbox = find_cursor(*user.cursors, device, user.id.value);
+  if ((inbox != nullptr && inbox->stored) || session_of(user, device) != nullptr) return;
+  drop_cursors(*user.cursors, device);
 }
 
 // ---- to the store -------------------------------------------------------------------------------
 
 void Worker::put_cursor(User& user, std::string_view device, std::uint64_t timeline,
                         std::uint64_t seq) {
-  DeviceCursor& cursor = cursor_of(user, device, timeline);
+  DeviceCursor& cursor = cursor_of(*user.cursors, device, timeline);
   cursor.row = {now_.wall_ms, seq};
+  store_cursor(user, cursor);
+}
+
+// Into the open batch, as it is in memory.
+void Worker::store_cursor(User& user, DeviceCursor& cursor) {
   cursor.dirty = false;
   note_change(user);
-  ops().put(Table::kCursors, cursor_key(user.inbox.key, device, timeline),
+  ops().put(Table::kCursors, cursor_key(user.inbox.key, cursor.device, cursor.timeline),
             encode_cursor(cursor.row));
 }
 
@@ -157,7 +139,8 @@ void Worker::flush_cursors(Session& session) {
 void Worker::keep_cursors(Session& session) {
   for (Feed& feed : session.feeds) {
     if (!feed.dirty || !feed.in_use) continue;
-    DeviceCursor& cursor = cursor_of(*session.user, session.device, feed.timeline.id);
+    DeviceCursor& cursor =
+        cursor_of(*session.user->cursors, session.device, feed.timeline.id);
     cursor.row = {now_.wall_ms, device_cursor(session, feed.timeline.id)};
     cursor.dirty = true;
   }
@@ -167,9 +150,8 @@ void Worker::keep_cursors(Session& session) {
 bool Worker::is_kept(const Session& session, const Feed& feed) const {
   const User& user = *session.user;
   if (!user.in_dirty_list) return false;
-  return std::ranges::any_of(*user.cursors, [&](const DeviceCursor& cursor) {
-    return cursor.timeline == feed.timeline.id && cursor.dirty && cursor.device == session.device;
-  });
+  const DeviceCursor* kept = find_cursor(*user.cursors, session.device, feed.timeline.id);
+  return kept != nullptr && kept->dirty;
 }
 
 void Worker::flush_soon(User& user) {
@@ -194,11 +176,7 @@ void Worker::flush_user(User& user) {
   if (exists) touch_head(user);
   if (user.cursors == nullptr || !user.id) return;
   for (DeviceCursor& cursor : *user.cursors) {
-    if (!cursor.dirty) continue;
-    cursor.dirty = false;
-    note_change(user);
-    ops().put(Table::kCursors, cursor_key(user.inbox.key, cursor.device, cursor.timeline),
-              encode_cursor(cursor.row));
+    if (cursor.dirty) store_cursor(user, cursor);
   }
 }
 

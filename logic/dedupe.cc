@@ -43,11 +43,10 @@ bool Worker::is_duplicate(const RequestRecord& record, const MessageParts& parts
     return true;
   }
 
-  const std::uint64_t hash = key.hash(identity_.hash_seed);
   for (;;) {
     if (!knows_repeats(timeline) && !look_through(target, timeline, bytes_of(record))) return true;
     repeats_.clear();
-    dedupe_->find(hash, [&](std::uint64_t seq) {
+    dedupe_->find(key.hash, [&](std::uint64_t seq) {
       if (seq <= timeline.durable.head) repeats_.push_back(seq);
     });
     for (const std::uint64_t seq : repeats_) {
@@ -62,7 +61,7 @@ bool Worker::is_duplicate(const RequestRecord& record, const MessageParts& parts
       answer(to, Code::kOk, {}, seq, first.time_ms, {}, true);
       return true;
     }
-    if (timeline.repeats_generation >= dedupe_->exact_from() || !dedupe_->maybe_older(hash)) {
+    if (timeline.repeats_generation >= dedupe_->exact_from() || !dedupe_->maybe_older(key.hash)) {
       return false;
     }
     if (!look_through(target, timeline, bytes_of(record))) return true;
@@ -107,28 +106,11 @@ void Worker::take_repeats(Timeline& timeline, const Load& load) {
 // Is the row at `seq` what the request repeats? kWaits: parked until it is read, or refused.
 Found Worker::read_first(const RequestRecord& record, const MessageParts& parts, Entity& target,
                          const Timeline& timeline, std::uint64_t seq, FirstMessage& first) {
-  const std::string key = row_key(timeline.key, seq);
-  const auto loaded = read_rows_.find(key);
-  StoreStatus status = StoreStatus::kOk;
-  if (loaded != read_rows_.end()) {
-    scratch_ = std::move(loaded->second);
-    read_rows_.erase(loaded);
-    if (scratch_.empty()) status = StoreStatus::kNotFound;
-  } else {
-    status = ports_.store->get(Table::kRows, key, &scratch_, ReadTier::kCacheOnly);
-  }
-  if (status == StoreStatus::kIncomplete) {
-    const ByteView bytes = bytes_of(record);
-    if (must_wait(target, bytes)) return Found::kWaits;
-    target.reading = true;
-    Load* load = make_load(Load::Kind::kGets, Load::Reason::kReplay, &target);
-    load->gets.push_back({Table::kRows, key, {}, {}});
-    park(target, bytes);
-    start_load(load);
-    return Found::kWaits;
-  }
-  if (status == StoreStatus::kNotFound) return Found::kNo;
-  if (status != StoreStatus::kOk) {
+  const auto status =
+      read_row(target, row_key(timeline.key, seq), false, bytes_of(record), scratch_);
+  if (!status) return Found::kWaits;
+  if (*status == StoreStatus::kNotFound) return Found::kNo;
+  if (*status != StoreStatus::kOk) {
     refuse(requester_of(record), Code::kUnavailable);
     return Found::kWaits;
   }

@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "logic/dedupe_key.h"
@@ -22,8 +23,13 @@ constexpr std::size_t kEntryBytesMax = 52;   // a shard that just grew: 16 bytes
 
 }  // namespace
 
-std::uint64_t DedupeKey::hash(std::uint64_t seed) const noexcept {
-  return XXH3_64bits_withSeed(this, sizeof *this - client_id.size() + client_id_bytes, seed);
+DedupeKey::DedupeKey(std::uint64_t seed, std::uint64_t timeline_id, UserId from,
+                     ByteView id) noexcept
+    : timeline(timeline_id), sender(from.value), client_id_bytes(id.size()) {
+  IMS_ASSERT(id.size() <= kClientIdBytesMax);
+  std::memcpy(client_id.data(), id.data(), id.size());
+  hash = XXH3_64bits_withSeed(
+      &timeline, sizeof *this - sizeof hash - client_id.size() + client_id_bytes, seed);
 }
 
 // ---- exact --------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ std::size_t cost_bytes(const Entity& entity) {
   std::size_t bytes = entity.name.size() + 96;
   if (entity.kind == NameKind::kUser) {
     const User& user = static_cast<const User&>(entity);
-    bytes += sizeof(User) + (user.mine ? user.mine->size() * (sizeof(Mine) + 16) : 0);
+    bytes += sizeof(User) + (user.mine ? user.mine->size() * (sizeof(Mine) + 16) : 0) +
+             (user.cursors ? user.cursors->size() * sizeof(DeviceCursor) : 0);
   } else {
     bytes += sizeof(Group) + static_cast<const Group&>(entity).members.size() * 128;
   }

@@ -20,6 +20,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "logic/compact_vector.h"
+#include "logic/device_cursor.h"
 #include "logic/keys.h"
 #include "logic/rows.h"
 #include "logic/short_text.h"
@@ -72,19 +73,9 @@ struct Mine {
   MineRow row;
 };
 
-// How far a device is in a timeline, as the store has it or will have it.
-struct DeviceCursor {
-  ShortText device;
-  std::uint64_t timeline = 0;
-  CursorRow row;
-  bool dirty = false;   // not in a batch yet
-  bool stored = false;  // the store has had it at some time; of the inbox's: the device is known
-};
-
 // The order of the members is that of their sizes: there are as many of these as users online.
 struct User : Entity {
   using MineList = CompactVector<Mine>;
-  using CursorList = CompactVector<DeviceCursor>;
   using ContactMap = boost::unordered_flat_map<std::string, ContactRow>;
 
   UserId id;

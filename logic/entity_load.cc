@@ -111,6 +111,30 @@ bool Worker::ensure_members(Group& group, std::span<const std::string_view> name
   return false;
 }
 
+// The row under `key` in a timeline of `entity`: found by a load before, or in memory. Else, and
+// where it is not durable yet or will not stay as it is (`pending`), it is read once all that was
+// submitted is durable. Nothing: parked until then, or refused.
+std::optional<StoreStatus> Worker::read_row(Entity& entity, const std::string& key, bool pending,
+                                            ByteView record, std::string& value) {
+  const auto loaded = read_rows_.find(key);
+  if (loaded != read_rows_.end()) {
+    value = std::move(loaded->second);
+    read_rows_.erase(loaded);
+    return value.empty() ? StoreStatus::kNotFound : StoreStatus::kOk;
+  }
+  const StoreStatus status =
+      pending ? StoreStatus::kIncomplete
+              : ports_.store->get(Table::kRows, key, &value, ReadTier::kCacheOnly);
+  if (status != StoreStatus::kIncomplete) return status;
+  if (must_wait(entity, record)) return std::nullopt;
+  entity.reading = true;
+  Load* load = make_load(Load::Kind::kGets, Load::Reason::kReplay, &entity);
+  load->gets.push_back({Table::kRows, key, {}, {}});
+  park(entity, record);
+  start_load_quiet(load);
+  return std::nullopt;
+}
+
 const Member& Worker::member_of(Group& group, std::string_view user) const {
   static const Member kNone;
   const auto it = group.members.find(std::string(user));

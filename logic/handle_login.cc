@@ -102,7 +102,7 @@ void Worker::finish_login(Load* load) {
     user.mine = std::make_unique<User::MineList>(std::move(load->mine));
   }
   if (user.cursors == nullptr) {
-    user.cursors = std::make_unique<User::CursorList>(std::move(load->cursors));
+    user.cursors = std::make_unique<CursorList>(std::move(load->cursors));
   }
   open_session(user, record);
   done();
@@ -197,16 +197,11 @@ void Worker::open_session(User& user, const LoginRecord& record) {
     Feed& inbox = session.feeds.emplace_back();
     inbox.timeline = user.inbox.key;
     inbox.acked = start_of(user.id.value, user.inbox.durable.first_seq - 1, &known_device);
-    std::int64_t last_used_ms = 0;
-    for (const DeviceCursor& cursor : *user.cursors) {
-      if (cursor.timeline == user.id.value && cursor.device == connect.device) {
-        last_used_ms = cursor.row.last_used_ms;
-      }
-    }
     // Sessions of the device that have not ended may be further than what is stored of them.
     inbox.acked = std::max(inbox.acked, device_cursor(session, user.id.value));
     inbox.handed = inbox.acked;
-    if (known_device && now_.wall_ms - last_used_ms > kLastUsedRefreshMs) {
+    const DeviceCursor* stored = find_cursor(*user.cursors, session.device, user.id.value);
+    if (known_device && now_.wall_ms - stored->row.last_used_ms > kLastUsedRefreshMs) {
       mark_dirty(session, inbox);
     }
     for (const Mine& mine : *user.mine) {
@@ -263,6 +258,16 @@ const Session* Worker::older_session(const Session& session) const {
     }
   }
   return nullptr;
+}
+
+// A session of the device, one that lives rather than one that is being ended; null: none.
+const Session* Worker::session_of(const User& user, std::string_view device) {
+  const Session* found = nullptr;
+  for (const Session* session : user.sessions) {
+    if (session->send_only || session->device != device) continue;
+    if (found == nullptr || !session->closing) found = session;
+  }
+  return found;
 }
 
 // ---- the answer ---------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ void Worker::handle_message(const RequestRecord& record) {
   DedupeKey key;
   ContentHash content;
   if (is_named) {
-    key = DedupeKey(timeline.key.id, record.sender, parts.client_id);
+    key = DedupeKey(identity_.hash_seed, timeline.key.id, record.sender, parts.client_id);
     content = hash_content(record.type, parts.payload);
     if (is_duplicate(record, parts, target, timeline, key, content)) return;
   }

@@ -10,12 +10,12 @@ namespace ims::logic {
 DeviceList list_devices(const Load& load, std::int64_t cutoff_ms) {
   DeviceList list;
   list.inbox_seq = load.timeline.head;
-  for (const Load::Cursor& cursor : load.cursors) {
+  for (const DeviceCursor& cursor : load.cursors) {
     if (cursor.timeline != load.timeline_key.id || cursor.row.last_used_ms < cutoff_ms) continue;
     list.devices.push_back({std::string(cursor.device.view()), false, cursor.row.last_used_ms,
                             cursor.row.seq, 0});
   }
-  for (const Load::Cursor& cursor : load.cursors) {
+  for (const DeviceCursor& cursor : load.cursors) {
     if (cursor.timeline == load.timeline_key.id || cursor.row.last_used_ms < cutoff_ms) continue;
     const auto device = std::ranges::find(list.devices, cursor.device.view(), &KnownDevice::name);
     if (device == list.devices.end()) continue;

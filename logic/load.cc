@@ -62,8 +62,9 @@ class Repeats final : public RowVisitor {
         message.peer_seq != 0) {
       return true;
     }
-    const DedupeKey repeat(load_.timeline_key.id, row->sender, message.client_id);
-    load_.repeats.push_back({repeat.hash(load_.hash_seed), seq_of_row_key(key)});
+    const DedupeKey repeat(load_.hash_seed, load_.timeline_key.id, row->sender,
+                           message.client_id);
+    load_.repeats.push_back({repeat.hash, seq_of_row_key(key)});
     return true;
   }
   bool incomplete = false;

@@ -31,13 +31,12 @@ struct Load : ReadJob {
     kDevices,
   };
 
-  using Cursor = DeviceCursor;
   struct Page {
     std::uint64_t seq = 0;
     std::string value;
   };
 
-  // A row with a client_id: DedupeKey::hash() of it.
+  // A row with a client_id: DedupeKey::hash of it.
   struct Repeat {
     std::uint64_t hash = 0;
     std::uint64_t seq = 0;
@@ -62,7 +61,7 @@ struct Load : ReadJob {
   // ---- the answer ----
   TimelineState timeline;         // kEntity, kLogin, kFirstSeq; in: what is known
   std::string entity_value;       // the user or group row; empty: none
-  User::CursorList cursors;
+  CursorList cursors;
   User::MineList mine;
   std::vector<Page> page;
   std::vector<Repeat> repeats;

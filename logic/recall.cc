@@ -13,7 +13,6 @@ namespace ims::logic {
 // answered.
 bool Worker::find_recalled(const RequestRecord& record, const MessageParts& parts, Entity& target,
                            const Timeline& timeline, std::string& recalled) {
-  const ByteView bytes = bytes_of(record);
   const Requester to = requester_of(record);
   const auto unknown = [&] {
     answer(to, Code::kNotFound, "There is no message of yours with that seq.");
@@ -24,29 +23,13 @@ bool Worker::find_recalled(const RequestRecord& record, const MessageParts& part
   IMS_ASSERT(status == DecodeStatus::kOk);  // the gateway checked it
   if (seq == 0 || seq > timeline.pending.head) return unknown();
   const std::string key = row_key(timeline.key, seq);
-  const auto found = read_rows_.find(key);
   const bool is_pending = recall_is_pending(key);
-  if (found != read_rows_.end()) {
-    recalled = std::move(found->second);
-    read_rows_.erase(found);
-    if (is_pending) return unknown();  // recalled by the one before
-  } else {
-    const StoreStatus read =
-        is_pending || seq > timeline.durable.head
-            ? StoreStatus::kIncomplete
-            : ports_.store->get(Table::kRows, key, &recalled, ReadTier::kCacheOnly);
-    if (read == StoreStatus::kIncomplete) {
-      if (must_wait(target, bytes)) return false;
-      target.reading = true;
-      Load* load = make_load(Load::Kind::kGets, Load::Reason::kReplay, &target);
-      load->gets.push_back({Table::kRows, key, {}, {}});
-      park(target, bytes);
-      start_load_quiet(load);
-      return false;
-    }
-    if (read == StoreStatus::kNotFound) return unknown();
-    if (read != StoreStatus::kOk) return refuse(to, Code::kUnavailable), false;
-  }
+  const auto read =
+      read_row(target, key, is_pending || seq > timeline.durable.head, bytes_of(record), recalled);
+  if (!read) return false;
+  if (is_pending) return unknown();  // recalled by the one before
+  if (*read == StoreStatus::kNotFound) return unknown();
+  if (*read != StoreStatus::kOk) return refuse(to, Code::kUnavailable), false;
   const auto row = decode_row(recalled);
   MessageView message;
   const bool is_own_message = row && row->kind == RowKind::kMessage &&

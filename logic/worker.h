@@ -74,7 +74,6 @@ class Worker : private WorkerState {
  private:
   friend class Contacts;
   friend class Presence;
-
   // ---- worker.cc: the turn ----
   bool drain_requests();
   bool drain_handoffs();
@@ -147,6 +146,8 @@ class Worker : private WorkerState {
   bool ensure_fresh(Entity& entity, Timeline& timeline, ByteView record);
   bool ensure_mine(User& user, ByteView record);
   bool ensure_members(Group& group, std::span<const std::string_view> names, ByteView record);
+  std::optional<StoreStatus> read_row(Entity& entity, const std::string& key, bool pending,
+                                      ByteView record, std::string& value);
   const Member& member_of(Group& group, std::string_view user) const;
   void park(Entity& entity, ByteView record);
   CompactVector<std::string> unpark(Entity& entity);
@@ -181,6 +182,7 @@ class Worker : private WorkerState {
   void continue_login(const LoginRecord& record);
   void next_login(User& user);
   const Session* older_session(const Session& session) const;
+  static const Session* session_of(const User& user, std::string_view device);
   void finish_login(Load* load);
   void send_login_answer(Session& session);
   void end_waits();
@@ -260,14 +262,13 @@ class Worker : private WorkerState {
   std::uint64_t live_cursor(const User& user, std::uint64_t timeline) const;
   std::uint64_t device_cursor(const Session& session, std::uint64_t timeline) const;
   bool is_forgotten(const DeviceCursor& cursor) const;
-  static DeviceCursor& cursor_of(User& user, std::string_view device, std::uint64_t timeline);
   std::uint8_t count_devices(const User& user) const;
   void forget_oldest_devices(User& user);
   void forget_device(User& user, std::string_view device);
-  static void drop_cursors(User& user, std::string_view device);
   static void device_is_stored(User& user, std::string_view device);
   static void forget_unstored(User& user, std::string_view device);
   void put_cursor(User& user, std::string_view device, std::uint64_t timeline, std::uint64_t seq);
+  void store_cursor(User& user, DeviceCursor& cursor);
   void flush_cursors(Session& session);
   void keep_cursors(Session& session);
   bool is_kept(const Session& session, const Feed& feed) const;
@@ -382,7 +383,6 @@ class Worker : private WorkerState {
   void finish_devices(Load* load);
   void tell_devices(const User& user, const Load& load, AdminCommand& command);
   void forget_known_device(User& user, const Load& load, AdminCommand& command);
-  static const Session* session_of(const User& user, std::string_view device);
 
   // ---- handoffs out ----
   template <typename Record>
