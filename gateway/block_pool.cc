@@ -19,21 +19,14 @@ BlockPool::~BlockPool() {
 
 Block* BlockPool::take(std::size_t bytes) {
   const std::size_t whole = bytes + sizeof(Block);
-  std::uint32_t size_class = 0;
+  std::uint16_t size_class = 0;
   while (size_class < kClassCount && kClassBytes[size_class] < whole) ++size_class;
-  const std::size_t block_bytes = size_class < kClassCount ? kClassBytes[size_class] : whole;
+  return size_class < kClassCount ? take_of(size_class) : make(size_class, whole);
+}
 
-  Block* block = size_class < kClassCount ? free_[size_class] : nullptr;
-  if (block != nullptr) {
-    free_[size_class] = block->next;
-    free_bytes_ -= block_bytes;
-  } else {
-    block = static_cast<Block*>(::operator new(block_bytes));
-  }
-  used_bytes_ += block_bytes;
-  *block = Block{{nullptr}, static_cast<std::uint32_t>(block_bytes - sizeof(Block)), 0, 0, 0, 0,
-                 static_cast<std::uint16_t>(size_class), 0};
-  return block;
+// From the heap.
+Block* BlockPool::make(std::uint16_t size_class, std::size_t block_bytes) {
+  return begin(static_cast<Block*>(::operator new(block_bytes)), size_class, block_bytes);
 }
 
 void BlockPool::give(Block* block) noexcept {

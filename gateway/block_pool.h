@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "shared/bytes.h"
+#include "shared/inline.h"
 #include "shared/limits.h"
 
 namespace ims::gateway {
@@ -59,11 +60,28 @@ class BlockPool {
 
   // An empty block with room for at least `bytes`.
   [[nodiscard]] Block* take(std::size_t bytes);
+  // An empty block of that class.
+  [[nodiscard]] IMS_INLINE Block* take_of(std::uint16_t size_class) {
+    Block* const block = free_[size_class];
+    if (block == nullptr) [[unlikely]] return make(size_class, kClassBytes[size_class]);
+    free_[size_class] = block->next;
+    free_bytes_ -= kClassBytes[size_class];
+    return begin(block, size_class, kClassBytes[size_class]);
+  }
   void give(Block* block) noexcept;
 
   std::size_t used_bytes() const noexcept { return used_bytes_; }
 
  private:
+  IMS_INLINE Block* begin(Block* block, std::uint16_t size_class,
+                          std::size_t block_bytes) noexcept {
+    used_bytes_ += block_bytes;
+    *block = Block{{nullptr}, static_cast<std::uint32_t>(block_bytes - sizeof(Block)), 0, 0, 0, 0,
+                   size_class, 0};
+    return block;
+  }
+  Block* make(std::uint16_t size_class, std::size_t block_bytes);
+
   std::array<Block*, kClassCount> free_{};
   std::size_t used_bytes_ = 0;
   std::size_t free_bytes_ = 0;

@@ -7,7 +7,7 @@
 //                      else       kShutdown, its completion, discard input until EOF or 1 s,
 //                                 kCloseNow
 //   abort            there is nobody to wait for: kCloseNow
-#include "gateway/gateway.h"
+#include "gateway/owe.h"
 
 #include <cstring>
 
@@ -99,7 +99,7 @@ void Gateway::on_closed(Connection& connection) {
   tracer_.forget(connection);
   if (connection.farewell != nullptr) pool_.give(connection.farewell);
   connection.farewell = nullptr;
-  connection.clear_names(pool_);
+  connection.clear_sender(pool_);
   IMS_PROBE(close, id_of(connection).bits, static_cast<unsigned>(connection.close_reason));
   counters_.add(static_cast<Counter>(static_cast<std::uint16_t>(Counter::kClosedNormal) +
                                      static_cast<std::uint16_t>(connection.close_reason)));

@@ -16,7 +16,7 @@
 // Thread    Owned by one gateway thread from accept to release. All others hold a ConnectionId.
 // Lifetime  Slots never move (connection_table.h). A slot is reused only after kGone.
 // Memory    An idle connection is this struct and 8 bytes of Liveness; blocks exist only while
-//           bytes wait (carry, queue, farewell) or the names are longer than kNamesInlineBytes.
+//           bytes wait (carry, queue, farewell) or the sender is longer than kSenderInlineBytes.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,7 @@
 #include "gateway/block_pool.h"
 #include "gateway/io.h"
 #include "gateway/send_queue.h"
+#include "shared/bytes.h"
 #include "shared/codes.h"
 #include "shared/encode.h"
 #include "shared/ids.h"
@@ -76,7 +77,7 @@ enum class Hold : std::uint8_t {
 };
 
 struct Connection {
-  static constexpr std::size_t kNamesInlineBytes = 53;
+  static constexpr std::size_t kSenderInlineBytes = 52;
 
   // ---- who it is; kOnline and later ----
   SessionId session;               // kLogin: holds the CONNECT's id until the answer
@@ -135,33 +136,33 @@ struct Connection {
   bool notice_queued : 1 = false;    // stands in the queue of notices
   bool ended_told : 1 = false;       // kEnded is in the ring, or nobody needs it
   bool drained_due : 1 = false;      // kRefused was said, kDrained not yet
-  bool names_in_block : 1 = false;
+  bool sender_in_block : 1 = false;
   bool stalled : 1 = false;          // had its grace: the next stall is the end
 
   std::uint8_t user_bytes = 0;
   std::uint8_t device_bytes = 0;
-  // User, then device; or, where they are longer, the address of a block that holds them.
-  char names_inline[kNamesInlineBytes] = {};
+  std::uint8_t sender_bytes = 0;
+  // Who sends, as fields of a Message (encode.h); or, where they are longer, the address of a block
+  // that holds them.
+  std::byte sender_inline[kSenderInlineBytes] = {};
 
-  // User, then device.
-  std::string_view names() const noexcept {
-    return {names_in_block ? reinterpret_cast<const char*>(names_block()->data()) : names_inline,
-            std::size_t{user_bytes} + device_bytes};
+  ByteView sender_fields() const noexcept {
+    return {sender_in_block ? sender_block()->data() : sender_inline, sender_bytes};
   }
-  std::string_view user_name() const noexcept { return {names().data(), user_bytes}; }
-  std::string_view device_name() const noexcept {
-    return {names().data() + user_bytes, device_bytes};
+  // kOnline and later.
+  std::string_view user_name() const noexcept {
+    return as_text({sender_fields().data() + 2, user_bytes});  // behind its tag and length
   }
   Outer outer() const noexcept { return {edition, version}; }
   bool takes_frames() const noexcept { return state >= State::kOpen && state <= State::kOnline; }
 
-  void set_names(std::string_view user_text, std::string_view device_text, BlockPool& pool);
-  void clear_names(BlockPool& pool) noexcept;
+  void set_sender(std::string_view user_text, std::string_view device_text, BlockPool& pool);
+  void clear_sender(BlockPool& pool) noexcept;
 
  private:
-  Block* names_block() const noexcept {
+  Block* sender_block() const noexcept {
     Block* block = nullptr;
-    std::memcpy(&block, names_inline, sizeof block);
+    std::memcpy(&block, sender_inline, sizeof block);
     return block;
   }
 };

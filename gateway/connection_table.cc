@@ -4,32 +4,34 @@
 #include <algorithm>
 
 #include "shared/assert.h"
+#include "shared/encode.h"
 
 namespace ims::gateway {
 
-// ---- names -------------------------------------------------------------------------------------
+// ---- sender ------------------------------------------------------------------------------------
 
-void Connection::set_names(std::string_view user_text, std::string_view device_text,
-                           BlockPool& pool) {
+void Connection::set_sender(std::string_view user_text, std::string_view device_text,
+                            BlockPool& pool) {
   IMS_ASSERT(user_text.size() <= kNameBytesMax && device_text.size() <= kNameBytesMax);
-  clear_names(pool);
+  clear_sender(pool);
   user_bytes = static_cast<std::uint8_t>(user_text.size());
   device_bytes = static_cast<std::uint8_t>(device_text.size());
-  char* at = names_inline;
-  if (user_text.size() + device_text.size() > kNamesInlineBytes) {
-    Block* block = pool.take(user_text.size() + device_text.size());
-    std::memcpy(names_inline, &block, sizeof block);
-    names_in_block = true;
-    at = reinterpret_cast<char*>(block->data());
+  const std::size_t bytes = sender_fields_bytes(user_text, device_text);
+  sender_bytes = static_cast<std::uint8_t>(bytes);
+  std::byte* at = sender_inline;
+  if (bytes > kSenderInlineBytes) {
+    Block* block = pool.take(bytes);
+    std::memcpy(sender_inline, &block, sizeof block);
+    sender_in_block = true;
+    at = block->data();
   }
-  at = std::copy(user_text.begin(), user_text.end(), at);
-  std::copy(device_text.begin(), device_text.end(), at);
+  write_sender_fields(at, user_text, device_text);
 }
 
-void Connection::clear_names(BlockPool& pool) noexcept {
-  if (names_in_block) pool.give(names_block());
-  names_in_block = false;
-  user_bytes = device_bytes = 0;
+void Connection::clear_sender(BlockPool& pool) noexcept {
+  if (sender_in_block) pool.give(sender_block());
+  sender_in_block = false;
+  sender_bytes = user_bytes = device_bytes = 0;
 }
 
 // ---- slots -------------------------------------------------------------------------------------
@@ -57,7 +59,7 @@ Connection* ConnectionTable::try_acquire() {
 }
 
 void ConnectionTable::release(Connection& connection) noexcept {
-  IMS_ASSERT(used_ > 0 && !connection.names_in_block);
+  IMS_ASSERT(used_ > 0 && !connection.sender_in_block);
   const std::uint32_t slot = connection.slot;
   std::uint32_t next = (connection.generation + 1) & ConnectionId::kGenerationMask;
   if (next == 0) next = 1;  // so that no id of gateway 0 is all zeros

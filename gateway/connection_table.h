@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "gateway/connection.h"
+#include "shared/inline.h"
 
 namespace ims::gateway {
 
@@ -26,7 +27,7 @@ class ConnectionTable {
   void release(Connection& connection) noexcept;
 
   // The connection that `id` names, or null if that tenancy is over.
-  Connection* find(ConnectionId id) noexcept {
+  IMS_INLINE Connection* find(ConnectionId id) noexcept {
     const std::uint32_t slot = id.slot();
     if (slot >= slots_known_) return nullptr;
     Connection& found = at(slot);

@@ -226,10 +226,15 @@ EpollIo::Socket& EpollIo::socket_of(ConnectionId connection) {
 // The connection's socket, put into the epoll set by its first request.
 EpollIo::Socket& EpollIo::registered(const IoRequest& request) {
   Socket& socket = socket_of(request.connection);
-  if (socket.registered) {
+  if (socket.registered) [[likely]] {
     IMS_ASSERT(socket.connection == request.connection);
     return socket;
   }
+  register_socket(socket, request);
+  return socket;
+}
+
+void EpollIo::register_socket(Socket& socket, const IoRequest& request) {
   socket = {};
   socket.connection = request.connection;
   socket.fd = request.socket;
@@ -240,7 +245,6 @@ EpollIo::Socket& EpollIo::registered(const IoRequest& request) {
   counters_.add(Counter::kSyscalls);
   const int result = epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, request.socket, &event);
   IMS_ASSERT(result == 0);
-  return socket;
 }
 
 // ---- accepting ---------------------------------------------------------------------------------

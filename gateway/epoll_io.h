@@ -62,6 +62,7 @@ class EpollIo {
   void pause_accepting(int error);
   Socket& socket_of(ConnectionId connection);
   Socket& registered(const IoRequest& request);
+  void register_socket(Socket& socket, const IoRequest& request);
   void list_readable(Socket& socket);
 
   Listener& listener_;

@@ -1,5 +1,5 @@
 // What a connection is owed: appended frame by frame during a turn, sent once at its end.
-#include "gateway/gateway.h"
+#include "gateway/owe.h"
 
 #include <algorithm>
 
@@ -46,37 +46,14 @@ void Gateway::answer_login(Connection& connection, std::uint64_t id, const ConAc
   owed(connection, bytes, false, false);
 }
 
-// Room for one frame of exactly `bytes`; owed() completes it.
-std::byte* Gateway::owe(Connection& connection, std::size_t bytes) {
-  std::uint64_t moved_bytes = 0;
-  std::byte* const room =
-      connection.queue.room(pool_, bytes, connection.send_in_flight, moved_bytes);
+// Room where the tail of the queue has none.
+std::byte* Gateway::owe_more(Connection& connection, std::size_t bytes) {
+  const std::uint64_t moved_bytes = connection.queue.grow(pool_, bytes, connection.send_in_flight);
   if (moved_bytes != 0) counters_.add(Counter::kPayloadBytesCopied, moved_bytes);
-  return room;
-}
-
-void Gateway::owed(Connection& connection, std::size_t bytes, bool row, bool fanout) {
-  if (connection.queue.empty()) {
-    connection.progress_ms = now_ms();
-    connection.owes_own = false;
-  }
-  if (!fanout) connection.owes_own = true;
-  connection.queue.append(bytes, row);
-  queue_bytes_ += bytes;
-  counters_.add(Counter::kFramesOut);
-  mark_dirty(connection, fanout);
+  return connection.queue.room(bytes);
 }
 
 // ---- sending -----------------------------------------------------------------------------------
-
-// Whoever is owed an answer or a push of its own is served this turn; those that only a fan-out
-// touched share what is left of its sends (flush).
-void Gateway::mark_dirty(Connection& connection, bool fanout) {
-  if (connection.dirty && (fanout || !connection.dirty_fanout)) return;
-  connection.dirty = true;
-  connection.dirty_fanout = fanout;
-  (fanout ? dirty_fanout_ : dirty_).push(id_of(connection));
-}
 
 void Gateway::flush() {
   const std::uint64_t sends_before = counters_.get(Counter::kSends);
@@ -134,6 +111,7 @@ bool Gateway::flush_one(Connection& connection) {
   set_deadline(connection, config_.stall_timeout_ms);
   const ByteView bytes = connection.queue.front();
   const std::uint16_t frames = connection.queue.start_send();
+  counters_.add(Counter::kFramesOut, frames);
   IMS_PROBE(send, id_of(connection).bits, bytes.size(), frames);
   request_io(IoOp::kSend, connection, bytes);
   return true;

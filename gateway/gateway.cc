@@ -42,7 +42,7 @@ Gateway::~Gateway() {
     connection.queue.clear(pool_);
     drop_carry(connection);
     if (connection.farewell != nullptr) pool_.give(connection.farewell);
-    connection.clear_names(pool_);
+    connection.clear_sender(pool_);
   }
 }
 

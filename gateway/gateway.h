@@ -12,8 +12,9 @@
 //   take_frames.cc     bytes -> frames, carry, holds    notices.cc   kTaken, kRefused, kDrained ...
 //   take_login.cc      the first frame                  timers.cc    deadlines, keepalive, shutdown
 //   take_request.cc    requests -> records              flush.cc     owed bytes -> sends
-//   take_contact.cc    CONTACT and PRESENCE likewise
-//   on_records.cc      records -> owed bytes             on_relay.cc  relayed messages
+//   take_contact.cc    CONTACT and PRESENCE likewise    take_message.cc  MESSAGE
+//   push_request.cc    records onto rings
+//   on_records.cc      records -> owed bytes            on_push.cc, on_relay.cc  pushes
 //
 // Threads   One. The rings, the counters and `config` outlive it.
 // Limits    Every queue in here has one entry per connection; bytes are bounded by send_queue_bytes
@@ -39,12 +40,16 @@
 #include "shared/config.h"
 #include "shared/counters.h"
 #include "shared/encode.h"
+#include "shared/inline.h"
+#include "shared/message_frame.h"
 #include "shared/prng.h"
 #include "shared/records.h"
 #include "shared/relay_frame.h"
 #include "shared/route.h"
 
 namespace ims::gateway {
+
+inline constexpr std::size_t kPushBytesPerTurn = 1 * kMiB;  // of one ring, copied to its targets
 
 // What a gateway is made of, by the composition root.
 struct GatewayParts {
@@ -128,7 +133,6 @@ class Gateway {
   void begin_trace(const Connection& connection) noexcept;
   bool take_frame(Connection& connection, ByteView frame);
   bool may_take(Connection& connection);
-  bool answer_fits(Connection& connection, std::size_t bytes);
   void hold(Connection& connection, Hold why, IdQueue* queue);
   void keep(Connection& connection, ByteView bytes);
   void drop_carry(Connection& connection) noexcept;
@@ -143,34 +147,48 @@ class Gateway {
   // take_request.cc
   bool take_next_frame(Connection& connection, ByteView frame);
   bool take_request(Connection& connection, const Command& command);
-  bool take_message(Connection& connection, std::uint64_t id, const RequestView& request,
-                    const MessageView& message);
   bool take_ack(Connection& connection, std::uint64_t id, const RequestView& request);
   bool take_sync(Connection& connection, std::uint64_t id, const RequestView& request);
   bool take_group(Connection& connection, std::uint64_t id, const RequestView& request);
   bool take_contact(Connection& connection, std::uint64_t id, const RequestView& request);
   bool take_presence(Connection& connection, std::uint64_t id, const RequestView& request);
+  std::string_view make_group_name(std::span<char> out) noexcept;
+
+  // take_message.cc
+  bool take_message(Connection& connection, std::uint64_t id, const RequestView& request);
+
+  // push_request.cc
+  bool push_message(Connection& connection, const MessageFrame& frame);
   WorkerIndex worker_for(const Connection& connection, const RequestRecord& record) const noexcept;
   bool push_request(Connection& connection, RequestRecord& record, std::string_view target,
-                    ByteView client_id, ByteView payload);
+                    ByteView payload);
   bool ring_open(Connection& connection, WorkerIndex worker);
-  std::string_view make_group_name(std::span<char> out) noexcept;
+  RequestRecord* reserve_request(Connection& connection, WorkerIndex worker, std::size_t bytes);
+  void commit_request(Connection& connection, WorkerIndex worker, RequestRecord& record,
+                      std::size_t answer_bytes);
 
   // on_records.cc
   bool on_record(Worker& worker, ByteView record);
   void on_login_answer(const LoginAnswerRecord& record);
   void on_response(const ResponseRecord& record);
   void on_disconnect(const DisconnectRecord& record);
-  bool on_push(Worker& worker, const PushRecord& record);
   void on_relay(const Worker& worker, const RelayRecord& record);
   bool relay(Connection& connection, const RequestRecord& request, bool fanout);
-  Connection* settle(ConnectionId id, std::uint64_t request_id, std::size_t reserved_bytes);
   void after_answer(Connection& connection);
+
+  // on_push.cc
+  bool on_push(Worker& worker, const PushRecord& record);
   void push_stored(Connection& connection, std::uint64_t ordinal, ByteView head, ByteView body,
                    bool fanout);
-  void push_relayed(Connection& connection, ByteView head, ByteView body, bool fanout);
-  bool relayed_fits(const Connection& connection, std::size_t bytes) noexcept;
   void append_push(Connection& connection, ByteView head, ByteView body, bool row, bool fanout);
+
+  // owe.h
+  bool answer_fits(Connection& connection, std::size_t bytes);
+  bool relayed_has_room(const Connection& connection, std::size_t bytes) noexcept;
+  std::byte* owe(Connection& connection, std::size_t bytes);
+  void owed(Connection& connection, std::size_t bytes, bool row, bool fanout);
+  void mark_dirty(Connection& connection, bool fanout);
+  Connection* settle(ConnectionId id, std::uint64_t request_id, std::size_t reserved_bytes);
   bool queue_memory_left(std::size_t bytes) const noexcept {
     return pool_.used_bytes() + bytes <= queue_memory_max_;
   }
@@ -182,9 +200,7 @@ class Gateway {
   void respond(Connection& connection, std::uint64_t id, const ResponseFields& fields);
   void refuse(Connection& connection, std::uint64_t id, const Refusal& refusal);
   void answer_login(Connection& connection, std::uint64_t id, const ConAckFields& fields);
-  std::byte* owe(Connection& connection, std::size_t bytes);
-  void owed(Connection& connection, std::size_t bytes, bool row, bool fanout);
-  void mark_dirty(Connection& connection, bool fanout);
+  std::byte* owe_more(Connection& connection, std::size_t bytes);
   void flush();
   void flush_fanout();
   void time_fanout_turn() noexcept;
@@ -223,7 +239,7 @@ class Gateway {
     return table_.id_of(connection);
   }
   std::uint32_t now_ms() const noexcept { return static_cast<std::uint32_t>(now_.mono_ms); }
-  void request_io(IoOp op, const Connection& connection, ByteView bytes = {}) {
+  IMS_INLINE void request_io(IoOp op, const Connection& connection, ByteView bytes = {}) {
     requests_.push_back({op, connection.socket, id_of(connection), bytes});
   }
   void begin(Now now) noexcept { now_ = now; }
@@ -272,6 +288,8 @@ class Gateway {
   std::size_t copied_bytes_ = 0;          // of the ring that is drained, this turn
   std::uint32_t fanout_targets_ = 0;      // likewise
   EncodedTime relay_time_;                // of the last relayed message
+  std::vector<std::byte> whole_frames_[2];  // by edition: of the fan-out at hand
+  std::vector<std::byte> rewritten_;      // a message that could not go as it came
   Tracer tracer_;
 };
 

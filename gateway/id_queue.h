@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "shared/ids.h"
+#include "shared/inline.h"
 
 namespace ims::gateway {
 
@@ -19,8 +20,8 @@ class IdQueue {
   bool empty() const noexcept { return count_ == 0; }
   std::size_t size() const noexcept { return count_; }
 
-  void push(ConnectionId id) {
-    if (count_ == ring_.size()) grow();
+  IMS_INLINE void push(ConnectionId id) {
+    if (count_ == ring_.size()) [[unlikely]] grow();
     ring_[(first_ + count_) & (ring_.size() - 1)] = id;
     ++count_;
   }
@@ -41,7 +42,7 @@ class IdQueue {
   }
 
  private:
-  void grow() {
+  [[gnu::noinline]] void grow() {
     std::vector<ConnectionId> larger(ring_.empty() ? 64 : ring_.size() * 2);
     for (std::size_t i = 0; i < count_; ++i) larger[i] = ring_[(first_ + i) & (ring_.size() - 1)];
     ring_.swap(larger);

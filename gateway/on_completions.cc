@@ -1,6 +1,6 @@
 // What the kernel reports. Every completion passes here, once, in the backend's order; all
 // branching on its kind is in the first function.
-#include "gateway/gateway.h"
+#include "gateway/owe.h"
 #include "shared/assert.h"
 #include "shared/probes.h"
 
@@ -109,7 +109,9 @@ void Gateway::on_send(Connection& connection, const Completion& completion) {
   connection.progress_ms = now_ms();
   connection.stalled = false;
   const std::uint32_t rows = connection.queue.on_taken(pool_, bytes);
-  rows_taken(connection, rows);
+  if (rows != 0 || connection.drained_due || connection.unreported_rows != 0) {
+    rows_taken(connection, rows);
+  }
   if (connection.first_trace != 0) [[unlikely]] tracer_.taken(connection, bytes);
 
   if (connection.state == State::kReleasing) return;

@@ -1,6 +1,6 @@
 // What workers say: answers, pushes and ends become bytes that a connection is owed. Delivery rings
 // are always drained, a bounded amount per turn, whatever the state of any connection.
-#include "gateway/gateway.h"
+#include "gateway/owe.h"
 
 #include <algorithm>
 #include <cstring>
@@ -12,7 +12,6 @@ namespace ims::gateway {
 namespace {
 
 constexpr std::size_t kRecordBytesPerTurn = 64 * kKiB;  // of one ring
-constexpr std::size_t kPushBytesPerTurn = 1 * kMiB;     // of one ring, copied to its targets
 
 CloseReason close_reason_of(DisconnectCode code) noexcept {
   switch (code) {
@@ -33,6 +32,37 @@ CloseReason close_reason_of(DisconnectCode code) noexcept {
 }
 
 }  // namespace
+
+// True: done with it. False: it is a fan-out that goes on next turn.
+IMS_INLINE bool Gateway::on_record(Worker& worker, ByteView record) {
+  if (kind_of(record) == RecordKind::kRelay) [[likely]] {
+    on_relay(worker, record_as<RelayRecord>(record));
+    return true;
+  }
+  switch (kind_of(record)) {
+    case RecordKind::kLoginAnswer:
+      on_login_answer(record_as<LoginAnswerRecord>(record));
+      return true;
+    case RecordKind::kResponse:
+      on_response(record_as<ResponseRecord>(record));
+      return true;
+    case RecordKind::kPush:
+      return on_push(worker, record_as<PushRecord>(record));
+    case RecordKind::kCopies: {
+      const auto& copies = record_as<CopiesRecord>(record);
+      if (Connection* connection = table_.find(copies.connection)) {
+        connection->copies = (copies.header.flags & kFlagCopies) != 0;
+      }
+      return true;
+    }
+    case RecordKind::kDisconnect:
+      on_disconnect(record_as<DisconnectRecord>(record));
+      return true;
+    default:
+      IMS_ASSERT(false);  // no such record goes this way
+  }
+  return true;
+}
 
 void Gateway::on_records(Now now) {
   begin(now);
@@ -62,36 +92,6 @@ void Gateway::on_records(Now now) {
   }
   first_worker_ = (first_worker_ + 1) % static_cast<std::uint32_t>(workers_.size());
   retry_held();
-}
-
-// True: done with it. False: it is a fan-out that goes on next turn.
-bool Gateway::on_record(Worker& worker, ByteView record) {
-  switch (kind_of(record)) {
-    case RecordKind::kLoginAnswer:
-      on_login_answer(record_as<LoginAnswerRecord>(record));
-      return true;
-    case RecordKind::kResponse:
-      on_response(record_as<ResponseRecord>(record));
-      return true;
-    case RecordKind::kPush:
-      return on_push(worker, record_as<PushRecord>(record));
-    case RecordKind::kRelay:
-      on_relay(worker, record_as<RelayRecord>(record));
-      return true;
-    case RecordKind::kCopies: {
-      const auto& copies = record_as<CopiesRecord>(record);
-      if (Connection* connection = table_.find(copies.connection)) {
-        connection->copies = (copies.header.flags & kFlagCopies) != 0;
-      }
-      return true;
-    }
-    case RecordKind::kDisconnect:
-      on_disconnect(record_as<DisconnectRecord>(record));
-      return true;
-    default:
-      IMS_ASSERT(false);  // no such record goes this way
-  }
-  return true;
 }
 
 // ---- answers -----------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ void Gateway::on_login_answer(const LoginAnswerRecord& record) {
   connection.tenant = record.tenant;
   connection.send_only = (record.header.flags & kFlagSendOnly) != 0;
   connection.copies = (record.header.flags & kFlagCopies) != 0;
-  connection.set_names(user, device, pool_);
+  connection.set_sender(user, device, pool_);
   const std::uint32_t keepalive_s = std::min(record.keepalive_s, kKeepaliveSecondsMax);
   table_.liveness(connection) = {now_ms(), keepalive_s * 1500};
   answer.session = record.session.value;
@@ -176,24 +176,6 @@ void Gateway::on_response(const ResponseRecord& record) {
   after_answer(*connection);
 }
 
-// A request is answered: its place and its reserve come back. Null: nobody is told.
-Connection* Gateway::settle(ConnectionId id, std::uint64_t request_id,
-                            std::size_t reserved_bytes) {
-  Connection* connection = table_.find(id);
-  if (connection == nullptr || connection->state >= State::kShutdown) {
-    counters_.add(Counter::kRecordsStale);
-    return nullptr;
-  }
-  IMS_ASSERT(connection->inflight > 0 && connection->reserved_bytes >= reserved_bytes);
-  --connection->inflight;
-  connection->reserved_bytes -= static_cast<std::uint32_t>(reserved_bytes);
-  if (request_id == 0) connection->stop_and_wait = false;
-  // Who is cut off for taking nothing was not waited for: its Disconnect may be queued already.
-  const bool cut_off = connection->state == State::kClosing &&
-                       connection->close_reason == CloseReason::kSlowConsumer;
-  return cut_off ? nullptr : connection;
-}
-
 void Gateway::after_answer(Connection& connection) {
   if (!connection.takes_frames()) {
     continue_close(connection);
@@ -213,86 +195,6 @@ void Gateway::on_disconnect(const DisconnectRecord& record) {
   const DisconnectFields fields{record.code, tail.take_text(record.reason_bytes),
                                 record.retry_after_ms};
   begin_close(*connection, close_reason_of(record.code), &fields);
-}
-
-// ---- pushes ------------------------------------------------------------------------------------
-
-// Both editions' outer frames are encoded at most once each, then copied to the targets.
-bool Gateway::on_push(Worker& worker, const PushRecord& record) {
-  RecordTail tail(record);
-  const ByteView targets = tail.take(record.target_count * sizeof(PushTarget));
-  const ByteView body = tail.take(record.body_bytes);
-  const bool stored = (record.header.flags & kFlagStored) != 0;
-  const bool fanout = record.target_count > 1 || (record.header.flags & kFlagToMany) != 0;
-
-  std::byte heads[2][kOuterHeaderBytesMax];
-  std::size_t head_bytes[2] = {0, 0};
-  std::int32_t head_version[2] = {0, 0};
-  std::size_t copied_bytes = 0;
-  while (worker.next_target < record.target_count) {
-    if (copied_bytes >= kPushBytesPerTurn) return false;
-    if (fanout && fanout_targets_++ >= kFanoutTargetsPerTurnMax) return false;
-    PushTarget target;
-    std::memcpy(&target, targets.data() + worker.next_target * sizeof target, sizeof target);
-    ++worker.next_target;
-    Connection* connection = table_.find(target.connection);
-    if (connection == nullptr || connection->state != State::kOnline) {
-      counters_.add(stored ? Counter::kRecordsStale : Counter::kRelayedDropped);
-      continue;
-    }
-    const std::size_t edition = connection->edition == Edition::kV1 ? 0 : 1;
-    if (head_bytes[edition] == 0 || head_version[edition] != connection->version) {
-      head_version[edition] = connection->version;
-      head_bytes[edition] = static_cast<std::size_t>(
-          write_outer_header(heads[edition], connection->outer(), ServerFrame::kRequest, 0,
-                             body.size()) -
-          heads[edition]);
-    }
-    const ByteView head{heads[edition], head_bytes[edition]};
-    if (stored) {
-      push_stored(*connection, target.ordinal, head, body, fanout);
-    } else {
-      push_relayed(*connection, head, body, fanout);
-    }
-    copied_bytes += head.size() + body.size();
-  }
-  copied_bytes_ += copied_bytes;
-  worker.next_target = 0;
-  return true;
-}
-
-// A row is queued or refused, never dropped silently: after a refusal all later rows are left out
-// until the worker starts again at the first one that was refused.
-void Gateway::push_stored(Connection& connection, std::uint64_t ordinal, ByteView head,
-                          ByteView body, bool fanout) {
-  if (connection.refusing) {
-    if ((ordinal & kTargetRestart) == 0) {
-      counters_.add(Counter::kRowsRefused);
-      return;
-    }
-    connection.refusing = false;
-  }
-  const std::uint64_t expected = connection.taken_ordinal + connection.queue.rows() + 1;
-  IMS_ASSERT((ordinal & ~kTargetRestart) == expected);
-  const std::size_t bytes = head.size() + body.size();
-  const std::size_t after = connection.queue.bytes() + connection.reserved_bytes + bytes;
-  if (after > config_.send_queue_bytes || !queue_memory_left(bytes)) {
-    counters_.add(Counter::kRowsRefused);
-    IMS_PROBE(slow, id_of(connection).bits, 1, after);
-    refuse_rows(connection);
-    return;
-  }
-  counters_.add(Counter::kRowsPushed);
-  append_push(connection, head, body, true, fanout);
-}
-
-void Gateway::append_push(Connection& connection, ByteView head, ByteView body, bool row,
-                          bool fanout) {
-  std::byte* at = owe(connection, head.size() + body.size());
-  std::memcpy(at, head.data(), head.size());
-  std::memcpy(at + head.size(), body.data(), body.size());
-  counters_.add(Counter::kPayloadBytesCopied, body.size());
-  owed(connection, head.size() + body.size(), row, fanout);
 }
 
 }  // namespace ims::gateway

@@ -1,7 +1,7 @@
 // Relayed messages: from the sender's request record, which stays in its ring meanwhile, straight
 // into the recipient's queue (RelayRecord): one copy, beside the one that the sender's gateway
 // made. And those of which a worker made a body.
-#include "gateway/gateway.h"
+#include "gateway/owe.h"
 #include "shared/assert.h"
 #include "shared/probes.h"
 
@@ -44,7 +44,11 @@ void Gateway::on_relay(const Worker& worker, const RelayRecord& record) {
 // False: it found no room, and is dropped.
 bool Gateway::relay(Connection& connection, const RequestRecord& request, bool fanout) {
   const RelayFrame frame(connection.outer(), request, relay_time_);
-  if (!relayed_fits(connection, frame.bytes())) return false;
+  if (!relayed_has_room(connection, frame.bytes())) [[unlikely]] {
+    counters_.add(Counter::kRelayedDropped);
+    return false;
+  }
+  counters_.add(Counter::kRelayedDelivered);
   std::byte* const room = owe(connection, frame.bytes());
   std::byte* const behind = frame.write(room);
   IMS_ASSERT(behind == room + frame.bytes());
@@ -52,22 +56,6 @@ bool Gateway::relay(Connection& connection, const RequestRecord& request, bool f
   copied_bytes_ += frame.bytes();
   owed(connection, frame.bytes(), false, fanout);
   return true;
-}
-
-void Gateway::push_relayed(Connection& connection, ByteView head, ByteView body, bool fanout) {
-  if (!relayed_fits(connection, head.size() + body.size())) return;
-  append_push(connection, head, body, false, fanout);
-}
-
-// Counts it, either way. Half of the queue is for answers and stored rows alone.
-bool Gateway::relayed_fits(const Connection& connection, std::size_t bytes) noexcept {
-  const std::size_t after = connection.queue.bytes() + bytes;
-  const bool fits = after <= config_.send_queue_bytes / 2 &&
-                    after + connection.reserved_bytes <= config_.send_queue_bytes &&
-                    queue_memory_left(bytes);
-  counters_.add(fits ? Counter::kRelayedDelivered : Counter::kRelayedDropped);
-  if (!fits) IMS_PROBE(slow, id_of(connection).bits, 0, after);
-  return fits;
 }
 
 }  // namespace ims::gateway

@@ -9,51 +9,45 @@
 namespace ims::gateway {
 namespace {
 
-constexpr std::size_t kMarkBytes = sizeof(std::uint32_t);
 // An answer beside a push or two: the usual send moves nothing.
-constexpr std::size_t kFirstBlockBytes = BlockPool::kClassBytes[1] - sizeof(Block);
+constexpr std::uint16_t kFirstBlockClass = 1;
+constexpr std::size_t kFirstBlockBytes =
+    BlockPool::kClassBytes[kFirstBlockClass] - sizeof(Block);
 constexpr std::size_t kMiddleBlockBytes = BlockPool::kClassBytes[2] - sizeof(Block);
 constexpr std::size_t kCoalesceBytesMax = BlockPool::kClassBytes[3] - sizeof(Block);
 static_assert(kCoalesceBytesMax < (1u << 16));  // first_bytes_
 
 std::byte* mark_at(Block& block, std::uint32_t index) noexcept {
-  return block.data() + block.capacity - (index + 1) * kMarkBytes;
+  return block.data() + block.capacity - (index + 1) * sizeof(std::uint32_t);
 }
 
 std::uint32_t read_mark(Block& block, std::uint32_t index) noexcept {
   std::uint32_t end = 0;
-  std::memcpy(&end, mark_at(block, index), kMarkBytes);
+  std::memcpy(&end, mark_at(block, index), sizeof end);
   return end;
 }
 
 void write_mark(Block& block, std::uint32_t end) noexcept {
-  std::memcpy(mark_at(block, block.marks), &end, kMarkBytes);
+  std::memcpy(mark_at(block, block.marks), &end, sizeof end);
   ++block.marks;
 }
 
 }  // namespace
 
-std::byte* SendQueue::room(BlockPool& pool, std::size_t bytes, bool send_in_flight,
-                           std::uint64_t& moved_bytes) {
-  if (tail_ == nullptr || tail_->free_bytes() < bytes + kMarkBytes) {
-    moved_bytes += grow(pool, bytes + kMarkBytes, send_in_flight);
-  }
-  return tail_->data() + tail_->end;
-}
-
-void SendQueue::append(std::size_t bytes, bool row) noexcept {
-  tail_->end += static_cast<std::uint32_t>(bytes);
-  bytes_ += static_cast<std::uint32_t>(bytes);
-  ++tail_->frames;
-  if (!row) return;
+// The frame that was appended last.
+void SendQueue::mark_row() noexcept {
   write_mark(*tail_, tail_->end);
   ++rows_;
 }
 
-// Room for `bytes` in the tail: a larger copy of a lone block that nobody borrows, else one more.
-// Returns what was copied.
-std::uint64_t SendQueue::grow(BlockPool& pool, std::size_t bytes, bool send_in_flight) {
+// A larger copy of a lone block that nobody borrows, else one more.
+std::uint64_t SendQueue::grow(BlockPool& pool, std::size_t frame_bytes, bool send_in_flight) {
+  const std::size_t bytes = frame_bytes + kMarkBytes;
   if (tail_ == nullptr) {
+    if (bytes <= kFirstBlockBytes && first_bytes_ <= 2 * kFirstBlockBytes) [[likely]] {
+      head_ = tail_ = pool.take_of(kFirstBlockClass);
+      return 0;
+    }
     std::size_t usual_bytes = kCoalesceBytesMax;
     for (const std::size_t smaller : {kMiddleBlockBytes, kFirstBlockBytes}) {
       if (first_bytes_ <= 2 * smaller) usual_bytes = smaller;

@@ -23,18 +23,27 @@
 
 #include "gateway/block_pool.h"
 #include "shared/bytes.h"
+#include "shared/inline.h"
 #include "shared/limits.h"
 
 namespace ims::gateway {
 
 class SendQueue {
  public:
-  // Contiguous room for a frame of exactly `bytes`, followed by append(). `moved_bytes` grows by
-  // what had to be copied for it.
-  [[nodiscard]] std::byte* room(BlockPool& pool, std::size_t bytes, bool send_in_flight,
-                                std::uint64_t& moved_bytes);
+  // Contiguous room for a frame of exactly `bytes`, followed by append(). Null: grow() first.
+  [[nodiscard]] IMS_INLINE std::byte* room(std::size_t bytes) noexcept {
+    if (tail_ == nullptr || tail_->free_bytes() < bytes + kMarkBytes) return nullptr;
+    return tail_->data() + tail_->end;
+  }
+  // Returns how many bytes had to be copied for it.
+  std::uint64_t grow(BlockPool& pool, std::size_t frame_bytes, bool send_in_flight);
   // The frame in that room is complete. `row`: it is a stored row.
-  void append(std::size_t bytes, bool row) noexcept;
+  void append(std::size_t bytes, bool row) noexcept {
+    tail_->end += static_cast<std::uint32_t>(bytes);
+    bytes_ += static_cast<std::uint32_t>(bytes);
+    ++tail_->frames;
+    if (row) mark_row();
+  }
 
   bool empty() const noexcept { return bytes_ == 0; }
   std::uint32_t bytes() const noexcept { return bytes_; }  // in flight included
@@ -52,7 +61,9 @@ class SendQueue {
   void clear(BlockPool& pool) noexcept;
 
  private:
-  std::uint64_t grow(BlockPool& pool, std::size_t bytes, bool send_in_flight);
+  static constexpr std::size_t kMarkBytes = sizeof(std::uint32_t);
+
+  void mark_row() noexcept;
 
   Block* head_ = nullptr;
   Block* tail_ = nullptr;

@@ -9,6 +9,8 @@
 #include <memory>
 #include <vector>
 
+#include "shared/inline.h"
+
 namespace ims::gateway {
 
 template <typename T>
@@ -16,9 +18,9 @@ class SlotArray {
  public:
   static constexpr std::uint32_t kChunkSlots = 1024;
 
-  T& operator[](std::uint32_t slot) {
+  IMS_INLINE T& operator[](std::uint32_t slot) {
     const std::uint32_t chunk = slot / kChunkSlots;
-    while (chunk >= chunks_.size()) chunks_.push_back(std::make_unique<T[]>(kChunkSlots));
+    if (chunk >= chunks_.size()) [[unlikely]] grow(chunk);
     return chunks_[chunk][slot % kChunkSlots];
   }
 
@@ -31,6 +33,10 @@ class SlotArray {
   }
 
  private:
+  [[gnu::noinline]] void grow(std::uint32_t chunk) {
+    while (chunk >= chunks_.size()) chunks_.push_back(std::make_unique<T[]>(kChunkSlots));
+  }
+
   std::vector<std::unique_ptr<T[]>> chunks_;
 };
 

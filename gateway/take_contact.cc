@@ -1,6 +1,6 @@
 // CONTACT and PRESENCE: checked here, passed on as they came. Who decides: the owner of the two
 // users' pair (shared/route.h), for LIST and PRESENCE the owner of the session's user.
-#include "gateway/gateway.h"
+#include "gateway/owe.h"
 
 #include "shared/ops.h"
 
@@ -21,7 +21,7 @@ bool Gateway::take_contact(Connection& connection, std::uint64_t id, const Reque
   record.request_id = id;
   record.type = static_cast<std::uint8_t>(contact.op);
   const bool lists = static_cast<ContactOp>(contact.op) == ContactOp::kList;
-  return push_request(connection, record, lists ? connection.user_name() : contact.user, {},
+  return push_request(connection, record, lists ? connection.user_name() : contact.user,
                       request.payload);
 }
 
@@ -41,7 +41,7 @@ bool Gateway::take_presence(Connection& connection, std::uint64_t id, const Requ
   record.header.kind = RecordKind::kPresence;
   record.header.flags = kFlagBigAnswer;
   record.request_id = id;
-  return push_request(connection, record, connection.user_name(), {}, request.payload);
+  return push_request(connection, record, connection.user_name(), request.payload);
 }
 
 }  // namespace ims::gateway

@@ -3,7 +3,7 @@
 //
 // A frame is either taken as a whole or held: then nothing happened, it stays at the head of the
 // carry, and is decoded again once the reason is gone.
-#include "gateway/gateway.h"
+#include "gateway/owe.h"
 
 #include <algorithm>
 #include <cstring>
@@ -75,6 +75,28 @@ void Gateway::after_taking(Connection& connection) {
   update_receive(connection);
 }
 
+// What is taken from the carry was received earlier, perhaps, and held back.
+void Gateway::begin_trace(const Connection& connection) noexcept {
+  tracer_.frame_begins(connection.carry == nullptr ? tracer_.turn_ticks()
+                                                   : connection.carry->kept_ticks);
+}
+
+// True: done with it. False: held.
+IMS_INLINE bool Gateway::take_frame(Connection& connection, ByteView frame) {
+  if (connection.state == State::kOpen) {
+    if (tracer_.on()) begin_trace(connection);
+    return take_first_frame(connection, frame);
+  }
+  if (frame.empty()) {
+    if (!answer_fits(connection, sizeof kHeartbeatFrame)) return false;
+    counters_.add(Counter::kHeartbeats);
+    *owe(connection, sizeof kHeartbeatFrame) = kHeartbeatFrame[0];
+    owed(connection, sizeof kHeartbeatFrame, false, false);
+    return true;
+  }
+  return take_next_frame(connection, frame);
+}
+
 // Takes frames from the front of `input` until it ends, a frame is cut or held, or the connection
 // takes no more. Returns the bytes taken.
 std::size_t Gateway::take_frames(Connection& connection, ByteView input) {
@@ -106,28 +128,6 @@ std::size_t Gateway::take_frames(Connection& connection, ByteView input) {
   return taken;
 }
 
-// What is taken from the carry was received earlier, perhaps, and held back.
-void Gateway::begin_trace(const Connection& connection) noexcept {
-  tracer_.frame_begins(connection.carry == nullptr ? tracer_.turn_ticks()
-                                                   : connection.carry->kept_ticks);
-}
-
-// True: done with it. False: held.
-bool Gateway::take_frame(Connection& connection, ByteView frame) {
-  if (connection.state == State::kOpen) {
-    if (tracer_.on()) begin_trace(connection);
-    return take_first_frame(connection, frame);
-  }
-  if (frame.empty()) {
-    if (!answer_fits(connection, sizeof kHeartbeatFrame)) return false;
-    counters_.add(Counter::kHeartbeats);
-    *owe(connection, sizeof kHeartbeatFrame) = kHeartbeatFrame[0];
-    owed(connection, sizeof kHeartbeatFrame, false, false);
-    return true;
-  }
-  return take_next_frame(connection, frame);
-}
-
 // ---- holding back ------------------------------------------------------------------------------
 
 // May the next frame be looked at? Whether it can be taken may still depend on what it is.
@@ -146,19 +146,6 @@ bool Gateway::may_take(Connection& connection) {
   }
   if (connection.frames_taken >= kFramesPerConnectionTurnMax) {
     hold(connection, Hold::kBudget, &ready_);
-    return false;
-  }
-  return true;
-}
-
-// Is there room for one more answer of `bytes`, whatever else the connection may still be owed?
-bool Gateway::answer_fits(Connection& connection, std::size_t bytes) {
-  if (connection.queue.bytes() + connection.reserved_bytes + bytes > config_.send_queue_bytes) {
-    hold(connection, Hold::kAnswers, nullptr);
-    return false;
-  }
-  if (!queue_memory_left(bytes)) {
-    hold(connection, Hold::kMemory, &answer_held_);
     return false;
   }
   return true;

@@ -43,11 +43,6 @@ Effect& Worker::add_effect(Effect::Kind kind, Entity* owner) {
   return effect;
 }
 
-bool Worker::batch_is_full() const noexcept {
-  if (open_ == nullptr) return free_batches_.empty();
-  return open_->messages >= kBatchMessagesMax || open_->batch.size_bytes() >= kBatchBytesMax / 2;
-}
-
 bool Worker::batch_is_pending(std::uint64_t number) const noexcept {
   const auto is_it = [&](const Batch* batch) { return batch->number == number; };
   return (open_ != nullptr && is_it(open_)) || std::ranges::any_of(in_flight_, is_it) ||

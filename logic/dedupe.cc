@@ -9,7 +9,7 @@
 #include <algorithm>
 
 #include "logic/worker.h"
-#include "shared/message_parts.h"
+#include "shared/request_parts.h"
 #include "shared/payload.h"
 
 namespace ims::logic {
@@ -28,7 +28,7 @@ void Worker::begin_dedupe() {
   dedupe_.emplace(config_.dedupe_bytes, config_.dedupe_window_ms, since_ms);
 }
 
-bool Worker::is_duplicate(const RequestRecord& record, const MessageParts& parts, Entity& target,
+bool Worker::is_duplicate(const RequestRecord& record, const RequestParts& parts, Entity& target,
                           Timeline& timeline, const DedupeKey& key, const ContentHash& content) {
   const Requester to = requester_of(record);
   const auto conflict = [&] {
@@ -104,7 +104,7 @@ void Worker::take_repeats(Timeline& timeline, const Load& load) {
 }
 
 // Is the row at `seq` what the request repeats? kWaits: parked until it is read, or refused.
-Found Worker::read_first(const RequestRecord& record, const MessageParts& parts, Entity& target,
+Found Worker::read_first(const RequestRecord& record, const RequestParts& parts, Entity& target,
                          const Timeline& timeline, std::uint64_t seq, FirstMessage& first) {
   const auto status =
       read_row(target, row_key(timeline.key, seq), false, bytes_of(record), scratch_);
@@ -119,7 +119,7 @@ Found Worker::read_first(const RequestRecord& record, const MessageParts& parts,
   if (!row || row->kind != RowKind::kMessage || row->sender != record.sender ||
       row->time_ms + config_.dedupe_window_ms <= now_.wall_ms ||
       decode_message(as_bytes(row->message()), message) != DecodeStatus::kOk ||
-      message.peer_seq != 0 || as_text(message.client_id) != as_text(parts.client_id)) {
+      message.peer_seq != 0 || as_text(message.client_id) != as_text(parts.client_id())) {
     return Found::kNo;
   }
   first.time_ms = row->time_ms;

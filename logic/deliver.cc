@@ -174,11 +174,6 @@ void Worker::enqueue_pump(Session& session) {
   pump_queue_.push_back(session.connection);
 }
 
-// Nothing may overtake answers that wait for room. Pages leave a place for a largest record as
-// well: without one no request is taken, and pages alone would keep a ring full until all have
-// caught up.
-bool Worker::may_pump() { return waiting_answers_.empty() && deliveries_have_room(); }
-
 void Worker::pump_some() {
   std::size_t sessions = pump_queue_.size();
   pumping_ = true;

@@ -2,6 +2,7 @@
 // evicted by CLOCK when nothing pins them and the budget (state_cache_bytes) is spent.
 
 #include <algorithm>
+#include <utility>
 
 #include "logic/login_record.h"
 #include "logic/worker.h"
@@ -32,29 +33,33 @@ Entity* Worker::find_entity(NameKind kind, TenantId tenant, std::uint64_t hash,
   return it->get();
 }
 
-// The entity of that name, made if there is none in memory.
-template <typename T>
-T& Worker::entity_entry(NameKind kind, TenantId tenant, std::uint64_t hash,
-                        std::string_view name) {
-  if (Entity* found = find_entity(kind, tenant, hash, name)) return static_cast<T&>(*found);
-  auto made = std::make_unique<T>();
-  made->kind = kind;
+// The entity of that name, made if there is none in memory. Flat: every message looks up one.
+[[gnu::flatten]] Entity& Worker::entity_entry(NameKind kind, TenantId tenant, std::uint64_t hash,
+                                              std::string_view name) {
+  if (Entity* found = find_entity(kind, tenant, hash, name)) [[likely]] return *found;
+  return make_entity(kind, tenant, hash, name);
+}
+
+[[gnu::noinline]] Entity& Worker::make_entity(NameKind kind, TenantId tenant, std::uint64_t hash,
+                                              std::string_view name) {
+  EntityPtr made(kind == NameKind::kUser ? static_cast<Entity*>(new User) : new Group);
+  made->kind = kind;  // what deletes it goes by its kind
   made->tenant = tenant;
   made->hash = hash;
   made->name = name;
-  T& entry = *made;
-  entities_.insert(EntityPtr(made.release()));
+  Entity& entry = *made;
+  entities_.insert(std::move(made));
   clock_.push_back(&entry);
   cache_bytes_ += cost_bytes(entry);
   return entry;
 }
 
 User& Worker::user_entry(TenantId tenant, std::uint64_t hash, std::string_view name) {
-  return entity_entry<User>(NameKind::kUser, tenant, hash, name);
+  return static_cast<User&>(entity_entry(NameKind::kUser, tenant, hash, name));
 }
 
 Group& Worker::group_entry(TenantId tenant, std::uint64_t hash, std::string_view name) {
-  return entity_entry<Group>(NameKind::kGroup, tenant, hash, name);
+  return static_cast<Group&>(entity_entry(NameKind::kGroup, tenant, hash, name));
 }
 
 void Worker::unpin(Entity* entity) {

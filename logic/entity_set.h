@@ -24,6 +24,7 @@ struct EntityName {
 
 struct EntityHash {
   using is_transparent = void;
+  using is_avalanching = void;  // names are hashed by XXH3
   std::size_t operator()(const EntityName& name) const noexcept {
     return name.hash ^ (std::uint64_t{name.tenant.value} << 1) ^
            static_cast<std::uint64_t>(name.kind);
@@ -36,7 +37,8 @@ struct EntityHash {
 struct EntityEqual {
   using is_transparent = void;
   bool operator()(const EntityName& name, const EntityPtr& entity) const noexcept {
-    return entity->kind == name.kind && entity->tenant == name.tenant && entity->name == name.name;
+    return entity->hash == name.hash && entity->kind == name.kind &&
+           entity->tenant == name.tenant && entity->name == name.name;
   }
   bool operator()(const EntityPtr& entity, const EntityName& name) const noexcept {
     return (*this)(name, entity);

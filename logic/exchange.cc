@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "logic/worker.h"
+#include "shared/request_parts.h"
 
 namespace ims::logic {
 namespace {
@@ -29,8 +30,7 @@ void Worker::ask_users(Group& group, std::span<const std::string_view> users,
   exchange.asked.resize(worker_count_);
   pin(&group);
   if (static_cast<GroupOp>(record.type) == GroupOp::kCreate) hold_group(exchange);
-  RecordTail tail(record);
-  const std::string_view actor = tail.take_text(record.from_bytes);
+  const std::string_view actor = RequestParts(record).from();
   const std::uint64_t tenant_seed = tenant_hash(group.tenant);
   for (const std::string_view user : users) {
     if (!exchange.facts.try_emplace(std::string(user), UserFact::kUnknown).second) continue;
@@ -245,8 +245,7 @@ void Worker::ask_ack(const RequestRecord& record, std::string_view group) {
   AckExchange& exchange = ack_exchanges_[id];
   exchange.record = as_text(bytes_of(record));
   exchange.deadline_ms = now_.mono_ms + kExchangeTimeoutMs;
-  RecordTail tail(record);
-  const std::string_view user = tail.take_text(record.from_bytes);
+  const std::string_view user = RequestParts(record).from();
   AckExchangeRecord question;
   question.exchange = id;
   question.group_hash = record.target_hash;
@@ -290,10 +289,7 @@ void Worker::on_ack_answer(const AckExchangeRecord& record) {
   if (record.code != Code::kOk) return refuse(to, record.code);
   Session* session = find_session(request.connection);
   if (session == nullptr || session->user->mine == nullptr) return refuse(to, Code::kUnavailable);
-  RecordTail tail(request);
-  tail.take(request.from_bytes);
-  tail.take(request.device_bytes);
-  Feed* feed = find_feed(*session, tail.take_text(request.target_bytes));
+  Feed* feed = find_feed(*session, RequestParts(request).target());
   if (feed == nullptr || (feed->end_seq != 0 && request.seq > feed->end_seq)) {
     return refuse(to, Code::kUnavailable);  // a member again: the effect is still on its way
   }

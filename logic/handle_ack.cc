@@ -6,6 +6,7 @@
 //             session's
 
 #include "logic/worker.h"
+#include "shared/request_parts.h"
 
 namespace ims::logic {
 
@@ -28,10 +29,7 @@ void Worker::handle_ack(const RequestRecord& record) {
   if (session == nullptr || session->id != record.session || session->feeds.empty()) {
     return refuse(to, Code::kUnsupported);
   }
-  RecordTail tail(record);
-  tail.take(record.from_bytes);
-  tail.take(record.device_bytes);
-  const std::string_view target = tail.take_text(record.target_bytes);
+  const std::string_view target = RequestParts(record).target();
 
   if ((record.header.flags & kFlagToGroup) == 0) {
     Feed& inbox = session->feeds[0];

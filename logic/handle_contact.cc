@@ -5,6 +5,7 @@
 #include "logic/worker.h"
 #include "shared/limits.h"
 #include "shared/payload.h"
+#include "shared/request_parts.h"
 #include "shared/results.h"
 #include "shared/route.h"
 
@@ -28,12 +29,10 @@ struct Contacts::Call {
   bool from_is_home = false;
 
   explicit Call(const RequestRecord& record) {
-    RecordTail tail(record);
-    from = tail.take_text(record.from_bytes);
-    tail.take(record.device_bytes);
-    target = tail.take_text(record.target_bytes);
-    tail.take(record.client_id_bytes);
-    const DecodeStatus status = decode_contact_request(tail.take(record.payload_bytes), request);
+    const RequestParts parts(record);
+    from = parts.from();
+    target = parts.target();
+    const DecodeStatus status = decode_contact_request(parts.payload(), request);
     IMS_ASSERT(status == DecodeStatus::kOk);  // the gateway checked it
     op = static_cast<ContactOp>(request.op);
     from_is_home = first_is_home(record.sender_hash, from, record.target_hash, target);

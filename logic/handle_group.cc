@@ -11,6 +11,7 @@
 #include "logic/group_call.h"
 #include "logic/worker.h"
 #include "shared/limits.h"
+#include "shared/request_parts.h"
 
 namespace ims::logic {
 namespace {
@@ -23,12 +24,10 @@ bool changes_members(GroupOp op) {
 }  // namespace
 
 GroupCall::GroupCall(const RequestRecord& record) {
-  RecordTail tail(record);
-  from = tail.take_text(record.from_bytes);
-  tail.take(record.device_bytes);
-  target = tail.take_text(record.target_bytes);
-  tail.take(record.client_id_bytes);
-  const DecodeStatus status = decode_group_request(tail.take(record.payload_bytes), request);
+  const RequestParts parts(record);
+  from = parts.from();
+  target = parts.target();
+  const DecodeStatus status = decode_group_request(parts.payload(), request);
   IMS_ASSERT(status == DecodeStatus::kOk);  // the gateway checked it
   op = static_cast<GroupOp>(request.op);
   role = static_cast<Role>(request.role);

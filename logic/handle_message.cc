@@ -8,7 +8,7 @@
 
 #include "logic/worker.h"
 #include "shared/encode.h"
-#include "shared/message_parts.h"
+#include "shared/request_parts.h"
 
 namespace ims::logic {
 namespace {
@@ -21,39 +21,36 @@ bool hears(const Session& session, const RequestRecord& record) {
 }  // namespace
 
 void Worker::handle_message(const RequestRecord& record) {
-  const MessageParts parts(record);
+  if ((record.header.flags & (kFlagOffline | kFlagToGroup)) == 0) return handle_relayed(record);
+  const RequestParts parts(record);
   const bool to_group = (record.header.flags & kFlagToGroup) != 0;
   const bool offline = (record.header.flags & kFlagOffline) != 0;
   Entity& target = to_group ? static_cast<Entity&>(group_entry(record.tenant, record.target_hash,
-                                                               parts.target))
-                            : user_entry(record.tenant, record.target_hash, parts.target);
+                                                               parts.target()))
+                            : user_entry(record.tenant, record.target_hash, parts.target());
   if (!ensure_loaded(target, bytes_of(record))) return;
   const Requester to = requester_of(record);
   if (target.state == Entity::State::kAbsent) return refuse(to, Code::kNotFound);
   Timeline& timeline = timeline_of(target);
 
-  if (!offline && !to_group) {
-    if (!may_write(record, parts.from, static_cast<User&>(target))) return;
-    counters_.add(Counter::kMessagesRelayed);
-    return relay_to_user(record, parts, static_cast<User&>(target));
-  }
-  const bool is_named = offline && !parts.client_id.empty();
+  const bool is_named = offline && !parts.client_id().empty();
   DedupeKey key;
   ContentHash content;
   if (is_named) {
-    key = DedupeKey(identity_.hash_seed, timeline.key.id, record.sender, parts.client_id);
-    content = hash_content(record.type, parts.payload);
+    key = DedupeKey(identity_.hash_seed, timeline.key.id, record.sender, parts.client_id());
+    content = hash_content(record.type, parts.payload());
     if (is_duplicate(record, parts, target, timeline, key, content)) return;
   }
 
   if (to_group) {
     Group& group = static_cast<Group&>(target);
     if (group.dismissed) return refuse(to, Code::kNotFound);
-    if (!ensure_members(group, {&parts.from, 1}, bytes_of(record))) return;
-    const Member& member = member_of(group, parts.from);
+    const std::string_view from = parts.from();
+    if (!ensure_members(group, {&from, 1}, bytes_of(record))) return;
+    const Member& member = member_of(group, from);
     if (!member.exists) return answer(to, Code::kForbidden, "You are no member of the group.");
     if (member.row.muted) return answer(to, Code::kForbidden, "You are muted in the group.");
-  } else if (!may_write(record, parts.from, static_cast<User&>(target))) {
+  } else if (!may_write(record, parts.from(), static_cast<User&>(target))) {
     return;
   }
   if (!offline) {
@@ -83,15 +80,15 @@ void Worker::handle_message(const RequestRecord& record) {
   }
 }
 
-void Worker::store_message(const RequestRecord& record, const MessageParts& parts, Entity& target,
+void Worker::store_message(const RequestRecord& record, const RequestParts& parts, Entity& target,
                            Timeline& timeline) {
   std::int64_t time_ms = 0;
   const std::uint64_t seq = append_row(target, timeline, time_ms);
-  const MessageFields fields = parts.fields(record, seq, time_ms);
+  const MessageFields fields = parts.fields(seq, time_ms);
   const RowSlot slot = put_row(target, timeline, seq, time_ms, record.session, record.sender,
                                RowKind::kMessage, push_message_bytes(fields));
   write_push_message(slot.body, fields);
-  counters_.add(Counter::kPayloadBytesCopied, parts.payload.size());
+  counters_.add(Counter::kPayloadBytesCopied, parts.payload().size());
   wait_for_batch(slot.effect, requester_of(record));
   // A message to oneself is one row.
   slot.effect.copies = (record.header.flags & (kFlagCopies | kFlagToGroup)) == kFlagCopies &&
@@ -109,13 +106,28 @@ bool Worker::may_write(const RequestRecord& record, std::string_view from, User&
 
 // ---- relay --------------------------------------------------------------------------------------
 
-void Worker::relay_to_user(const RequestRecord& record, const MessageParts& parts, User& user) {
-  const std::int64_t time_ms = now_.wall_ms;
+// To one user, not stored: what is no more than a look-up and a record for nearly every message.
+void Worker::handle_relayed(const RequestRecord& record) {
+  const RequestParts parts(record);
+  User& user = user_entry(record.tenant, record.target_hash, parts.target());
+  if (user.state == Entity::State::kReady && !user.reading && user.parked.empty()) [[likely]] {
+    counters_.add(Counter::kCacheHits);
+  } else if (!ensure_loaded(user, bytes_of(record))) {
+    return;
+  }
+  if (user.state == Entity::State::kAbsent) return refuse(requester_of(record), Code::kNotFound);
+  if (Contacts::may_block(user) && !may_write(record, parts.from(), user)) return;
+  counters_.add(Counter::kMessagesRelayed);
   // A record that was parked is no longer in its ring.
   const ByteRing& ring = *ports_.requests[record.connection.gateway()];
-  if (ring.holds(&record) && waiting_answers_.empty()) {
+  if (ring.holds(&record) && waiting_answers_.empty()) [[likely]] {
     return relay_in_place(record, user, ring.offset(&record));
   }
+  relay_to_user(record, parts, user);
+}
+
+void Worker::relay_to_user(const RequestRecord& record, const RequestParts& parts, User& user) {
+  const std::int64_t time_ms = now_.wall_ms;
   bool anyone = false;
   for (Session* session : user.sessions) {
     if (!hears(*session, record)) continue;
@@ -125,7 +137,7 @@ void Worker::relay_to_user(const RequestRecord& record, const MessageParts& part
   }
   const Requester to = requester_of(record);
   if (!anyone) return refuse(to, Code::kOffline);
-  relay(parts.fields(record, 0, time_ms));
+  relay(parts.fields(0, time_ms));
   answer(to, Code::kOk, {}, 0, time_ms);
 }
 
@@ -173,10 +185,10 @@ void Worker::relay_in_place(const RequestRecord& record, const User& user, std::
   }
 }
 
-void Worker::relay_to_group(const RequestRecord& record, const MessageParts& parts, Group& group) {
+void Worker::relay_to_group(const RequestRecord& record, const RequestParts& parts, Group& group) {
   const std::int64_t time_ms = now_.wall_ms;
   if (!group.subscribers.empty()) {
-    const MessageFields fields = parts.fields(record, 0, time_ms);
+    const MessageFields fields = parts.fields(0, time_ms);
     result_.resize(push_message_bytes(fields));
     write_push_message(result_.data(), fields);
     const std::string_view body = as_text(result_);

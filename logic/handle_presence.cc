@@ -8,6 +8,7 @@
 #include "shared/encode.h"
 #include "shared/limits.h"
 #include "shared/payload.h"
+#include "shared/request_parts.h"
 #include "shared/results.h"
 
 namespace ims::logic {
@@ -54,13 +55,10 @@ Presence::HubKey Presence::key_of(TenantId tenant, std::uint64_t hash, std::stri
 }
 
 void Presence::handle(const RequestRecord& record) {
-  RecordTail tail(record);
-  tail.take(record.from_bytes);
-  tail.take(record.device_bytes);
-  const std::string_view own = tail.take_text(record.target_bytes);
-  tail.take(record.client_id_bytes);
+  const RequestParts parts(record);
+  const std::string_view own = parts.target();
   PresenceRequestView request;
-  const DecodeStatus status = decode_presence_request(tail.take(record.payload_bytes), request);
+  const DecodeStatus status = decode_presence_request(parts.payload(), request);
   IMS_ASSERT(status == DecodeStatus::kOk);  // the gateway checked it
   User& user = worker_.user_entry(record.tenant, record.target_hash, own);
   if (!worker_.ensure_loaded(user, bytes_of(record))) return;

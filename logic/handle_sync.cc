@@ -8,6 +8,7 @@
 #include "logic/worker.h"
 #include "shared/encode.h"
 #include "shared/payload.h"
+#include "shared/request_parts.h"
 
 namespace ims::logic {
 namespace {
@@ -43,10 +44,9 @@ std::uint8_t sync_field(RowKind kind) {
 void Worker::handle_sync(const RequestRecord& record) {
   const Requester to = requester_of(record);
   const ByteView bytes = bytes_of(record);
-  RecordTail tail(record);
-  const std::string_view from = tail.take_text(record.from_bytes);
-  tail.take(record.device_bytes);
-  const std::string_view target = tail.take_text(record.target_bytes);
+  const RequestParts parts(record);
+  const std::string_view from = parts.from();
+  const std::string_view target = parts.target();
   const bool of_group = (record.header.flags & kFlagToGroup) != 0;
 
   Entity& owner =

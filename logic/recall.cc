@@ -3,7 +3,7 @@
 // section 5).
 #include "logic/worker.h"
 #include "shared/encode.h"
-#include "shared/message_parts.h"
+#include "shared/request_parts.h"
 #include "shared/payload.h"
 
 namespace ims::logic {
@@ -11,7 +11,7 @@ namespace ims::logic {
 // Finds the row that `record` recalls: in memory, mostly. Else, and where the row itself or another
 // RECALL of it is not durable yet, it is read once all that was submitted is. False: parked or
 // answered.
-bool Worker::find_recalled(const RequestRecord& record, const MessageParts& parts, Entity& target,
+bool Worker::find_recalled(const RequestRecord& record, const RequestParts& parts, Entity& target,
                            const Timeline& timeline, std::string& recalled) {
   const Requester to = requester_of(record);
   const auto unknown = [&] {
@@ -19,7 +19,7 @@ bool Worker::find_recalled(const RequestRecord& record, const MessageParts& part
     return false;
   };
   std::uint64_t seq = 0;
-  const DecodeStatus status = decode_recall(parts.payload, seq);
+  const DecodeStatus status = decode_recall(parts.payload(), seq);
   IMS_ASSERT(status == DecodeStatus::kOk);  // the gateway checked it
   if (seq == 0 || seq > timeline.pending.head) return unknown();
   const std::string key = row_key(timeline.key, seq);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "shared/assert.h"
+#include "shared/copy_short.h"
 
 namespace ims::logic {
 
@@ -43,7 +44,10 @@ class ShortText {
   }
   bool empty() const noexcept { return size() == 0; }
 
-  friend bool operator==(const ShortText& a, std::string_view b) noexcept { return a.view() == b; }
+  friend bool operator==(const ShortText& a, std::string_view b) noexcept {
+    const std::string_view text = a.view();
+    return text.size() == b.size() && equal_short(text.data(), b.data(), b.size());
+  }
   friend bool operator==(const ShortText& a, const ShortText& b) noexcept {
     return a.view() == b.view();
   }

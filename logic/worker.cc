@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "shared/inline.h"
+
 namespace ims::logic {
 namespace {
 
@@ -169,16 +171,35 @@ bool Worker::turn(Now now) {
   return worked;
 }
 
+// For one record of the largest size, in each of them.
+IMS_INLINE bool Worker::deliveries_have_room() {
+  for (ByteRing* ring : ports_.deliveries) {
+    if (!ring->has_room_for_largest()) return false;
+  }
+  return true;
+}
+
+// No room for another message, and none can be submitted now.
+IMS_INLINE bool Worker::batch_is_full() const noexcept {
+  if (open_ == nullptr) return free_batches_.empty();
+  return open_->messages >= kBatchMessagesMax || open_->batch.size_bytes() >= kBatchBytesMax / 2;
+}
+
 // An answer must find room whatever the request is: one largest record in every delivery ring, a
 // place in the batch, and the tables of waiting things below their bounds.
-bool Worker::can_take_request() {
+IMS_INLINE bool Worker::can_take_request() {
   if (!waiting_answers_.empty() || batch_is_full()) return false;
   if (!unsent_copies_.empty() && unsent_copies_.size() >= kUnsentCopiesMax) return false;
-  if (loads_in_flight_ + waiting_loads_.size() >= kReadsInFlightPerWorkerMax) return false;
+  const bool reads = loads_in_flight_ != 0;
+  if (reads && loads_in_flight_ + waiting_loads_.size() >= kReadsInFlightPerWorkerMax) return false;
   if (deliveries_have_room()) return true;
   counters_.add(Counter::kRingFullDeliveries);
   return false;
 }
+
+// Nothing may overtake answers that wait for room, and pages leave a place for a largest record:
+// without one no request is taken.
+bool Worker::may_pump() { return waiting_answers_.empty() && deliveries_have_room(); }
 
 void Worker::count_ring_bytes() {
   const auto bytes_in = [](const std::vector<ByteRing*>& rings) {
@@ -188,12 +209,6 @@ void Worker::count_ring_bytes() {
   };
   counters_.set(Counter::kRingBytesDeliveries, bytes_in(ports_.deliveries));
   counters_.set(Counter::kRingBytesHandoffs, bytes_in(ports_.handoffs_out));
-}
-
-// For one record of the largest size, in each of them.
-bool Worker::deliveries_have_room() {
-  return std::all_of(ports_.deliveries.begin(), ports_.deliveries.end(),
-                     [](ByteRing* ring) { return ring->has_room_for_largest(); });
 }
 
 bool Worker::drain_requests() {
@@ -209,7 +224,11 @@ bool Worker::drain_requests() {
         break;
       }
       if (is_traced(record)) [[unlikely]] enter(trace_of(record), Stage::kHandle);
-      dispatch(record);
+      if (kind_of(record) == RecordKind::kMessage) {
+        handle_message(record_as<RequestRecord>(record));
+      } else {
+        dispatch(record);
+      }
       ring->pop(record);  // and released once no gateway reads it either (relay_pins.h)
       worked = true;
     }

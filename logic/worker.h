@@ -37,7 +37,7 @@
 #include "logic/worker_state.h"
 #include "shared/clock.h"
 
-namespace ims { struct MessageParts; }
+namespace ims { class RequestParts; }
 
 namespace ims::logic {
 
@@ -99,7 +99,6 @@ class Worker : private WorkerState {
     effect.requester = to;
     enter(to.trace, Stage::kCommit);
   }
-  // The batch has no room for another message and none can be submitted now.
   bool batch_is_full() const noexcept;
   // Neither released nor failed.
   bool batch_is_pending(std::uint64_t number) const noexcept;
@@ -134,8 +133,8 @@ class Worker : private WorkerState {
   // ---- entities.cc, entity_load.cc ----
   User& user_entry(TenantId tenant, std::uint64_t hash, std::string_view name);
   Group& group_entry(TenantId tenant, std::uint64_t hash, std::string_view name);
-  template <typename T>
-  T& entity_entry(NameKind kind, TenantId tenant, std::uint64_t hash, std::string_view name);
+  Entity& entity_entry(NameKind kind, TenantId tenant, std::uint64_t hash, std::string_view name);
+  Entity& make_entity(NameKind kind, TenantId tenant, std::uint64_t hash, std::string_view name);
   Entity* find_entity(NameKind kind, TenantId tenant, std::uint64_t hash, std::string_view name);
   bool must_wait(Entity& entity, ByteView record);  // true: parked or refused
   bool ensure_loaded(Entity& entity, ByteView record);   // false: parked
@@ -193,22 +192,23 @@ class Worker : private WorkerState {
 
   // ---- handle_message.cc ----
   void handle_message(const RequestRecord& record);
-  void store_message(const RequestRecord& record, const MessageParts& parts, Entity& target,
+  void handle_relayed(const RequestRecord& record);
+  void store_message(const RequestRecord& record, const RequestParts& parts, Entity& target,
                      Timeline& timeline);
-  void relay_to_user(const RequestRecord& record, const MessageParts& parts, User& user);
+  void relay_to_user(const RequestRecord& record, const RequestParts& parts, User& user);
   void relay_in_place(const RequestRecord& record, const User& user, std::uint32_t offset);
-  void relay_to_group(const RequestRecord& record, const MessageParts& parts, Group& group);
+  void relay_to_group(const RequestRecord& record, const RequestParts& parts, Group& group);
   bool may_write(const RequestRecord& record, std::string_view from, User& user);  // false: parked
 
   // ---- dedupe.cc ----
   void begin_dedupe();
   // True: answered, waiting or parked; the message is not to be stored.
-  bool is_duplicate(const RequestRecord& record, const MessageParts& parts, Entity& target,
+  bool is_duplicate(const RequestRecord& record, const RequestParts& parts, Entity& target,
                     Timeline& timeline, const DedupeKey& key, const ContentHash& content);
   bool knows_repeats(Timeline& timeline);
   bool look_through(Entity& target, Timeline& timeline, ByteView record);
   void take_repeats(Timeline& timeline, const Load& load);
-  Found read_first(const RequestRecord& record, const MessageParts& parts, Entity& target,
+  Found read_first(const RequestRecord& record, const RequestParts& parts, Entity& target,
                    const Timeline& timeline, std::uint64_t seq, FirstMessage& first);
 
   // ---- own_copy.cc, recall.cc ----
@@ -217,7 +217,7 @@ class Worker : private WorkerState {
   void on_own_copy(const OwnCopyRecord& record);
   void tell_copies(const User& user);
   static bool copies_due(const User& user, const Session& session);
-  bool find_recalled(const RequestRecord& record, const MessageParts& parts, Entity& target,
+  bool find_recalled(const RequestRecord& record, const RequestParts& parts, Entity& target,
                      const Timeline& timeline, std::string& recalled);
   void put_recalled(const Timeline& timeline, std::string_view recalled);
   bool recall_is_pending(const std::string& key);

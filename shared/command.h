@@ -69,14 +69,4 @@ struct RequestView {
 
 DecodeStatus decode_request(ByteView body, RequestView& out) noexcept;  // never kBadUtf8
 
-struct MessageView;
-
-// Command, Request and Message in one pass, for what stock clients write: each field once, in
-// ascending order, in its shortest form. True: the three are exactly what decode_command,
-// decode_request and decode_message give, all kOk. False: says nothing about the frame (it may be
-// another request, or well-formed but unusual, or wrong); the three are unspecified: decode step by
-// step.
-bool decode_message_frame(Edition edition, ByteView frame, Command& command, RequestView& request,
-                          MessageView& message) noexcept;
-
 }  // namespace ims

@@ -21,6 +21,7 @@
 
 #include "shared/assert.h"
 #include "shared/codes.h"
+#include "shared/inline.h"
 
 namespace ims {
 
@@ -75,7 +76,7 @@ class CounterBlock {
   CounterBlock(CounterBlock&&) noexcept = default;
   CounterBlock& operator=(CounterBlock&&) noexcept = default;
 
-  void add(Counter counter, std::uint64_t amount = 1) noexcept {
+  IMS_INLINE void add(Counter counter, std::uint64_t amount = 1) noexcept {
     bump(static_cast<std::size_t>(counter), amount);
   }
   void set(Counter counter, std::uint64_t level) noexcept {
@@ -94,7 +95,7 @@ class CounterBlock {
   }
   // Relaxed: nothing is published with a count. Load and store instead of fetch_add: with one
   // writer no update can be lost, and it costs no locked instruction.
-  void bump(std::size_t index, std::uint64_t amount) noexcept {
+  IMS_INLINE void bump(std::size_t index, std::uint64_t amount) noexcept {
     const auto here = cell(index);
     here.store(here.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
   }

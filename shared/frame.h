@@ -26,7 +26,16 @@ struct FrameResult {
 };
 
 // The first frame of `input`. `frame_bytes_max` limits the payload; the limit itself is allowed.
-FrameResult next_frame(ByteView input, std::uint32_t frame_bytes_max) noexcept;
+inline FrameResult next_frame(ByteView input, std::uint32_t frame_bytes_max) noexcept {
+  const LengthPrefix prefix = decode_length_prefix(input);
+  if (prefix.status == VarintStatus::kNeedMore) return {FrameStatus::kNeedMore, {}, 0, 0};
+  if (prefix.status == VarintStatus::kMalformed) return {FrameStatus::kMalformed, {}, 0, 0};
+  if (prefix.value > frame_bytes_max) return {FrameStatus::kTooLarge, {}, 0, 0};
+  const std::size_t frame_bytes = prefix.prefix_bytes + prefix.value;
+  if (input.size() < frame_bytes) return {FrameStatus::kNeedMore, {}, 0, frame_bytes};
+  return {FrameStatus::kFrame, input.subspan(prefix.prefix_bytes, prefix.value), frame_bytes,
+          frame_bytes};
+}
 
 // The length prefix in front of `payload_bytes`. `out` has room for frame_header_bytes of it.
 constexpr std::size_t frame_header_bytes(std::uint32_t payload_bytes) noexcept {

@@ -96,31 +96,6 @@ bool is_ascii(std::string_view text) noexcept {
   return (byte(0) | byte(size / 2) | byte(size - 1)) < 0x80;
 }
 
-constexpr std::uint64_t eight_times(std::uint8_t byte) noexcept {
-  return 0x0101'0101'0101'0101u * byte;
-}
-
-// Are all eight bytes of the class kPlain? False may also mean that they have to be looked at one
-// by one. Source: "Bit Twiddling Hacks", tests for a zero byte and for a byte below a constant.
-bool are_plain(const char* at) noexcept {
-  std::uint64_t word = 0;
-  std::memcpy(&word, at, sizeof word);
-  const auto zero = [](std::uint64_t bytes) { return (bytes - eight_times(1)) & ~bytes; };
-  const std::uint64_t found = word | ((word - eight_times(0x21)) & ~word) |
-                              zero(word ^ eight_times('/')) | zero(word ^ eight_times('#')) |
-                              zero(word ^ eight_times('*')) | zero(word ^ eight_times('>')) |
-                              zero(word ^ eight_times(0x7f));
-  return (found & eight_times(0x80)) == 0;
-}
-
-bool is_plain_name(std::string_view name) noexcept {
-  if (name.size() < 8) return false;
-  for (std::size_t i = 0; i + 8 < name.size(); i += 8) {
-    if (!are_plain(name.data() + i)) return false;
-  }
-  return are_plain(name.data() + name.size() - 8);
-}
-
 const unsigned char* begin_of(std::string_view text) noexcept {
   return reinterpret_cast<const unsigned char*>(text.data());
 }

@@ -88,9 +88,8 @@ struct LoginRecord {
   // connect
 };
 
-// kMessage, kAck, kSync, kGroup, kContact, kPresence. Bytes: from, device, target, client_id,
-// payload.
-//   kMessage  target = `to` or `group`; payload = Message.payload
+// kMessage, kAck, kSync, kGroup, kContact, kPresence. Bytes: as request_parts.h draws them.
+//   kMessage  target = `to` or `group`
 //   kAck      target = the group's name, or the session's own user name for the inbox (no
 //             kFlagToGroup)
 //   kSync     as kAck; payload empty
@@ -100,6 +99,7 @@ struct LoginRecord {
 //   kContact  target = the other user, for LIST the own user; payload = the serialized
 //             ContactRequest, checked to decode. Goes to the owner of the pair (shared/route.h)
 //   kPresence target = the own user; payload = the serialized PresenceRequest, checked to decode
+// Offsets count from the record's start.
 struct RequestRecord {
   RecordHeader header;
   ConnectionId connection;
@@ -109,18 +109,23 @@ struct RequestRecord {
   std::uint64_t target_hash = 0;
   std::uint64_t sender_hash = 0;     // name hash of the sender, to route back to its owner
   TraceId trace = 0;
-  std::uint64_t seq = 0;             // kAck: seq; kSync: after_seq
-  std::uint64_t before_seq = 0;      // kSync
   TenantId tenant;
-  std::uint32_t limit = 0;           // kSync
+  std::uint32_t tail_bytes = 0;
+  std::uint32_t payload_at = 0;
   std::uint32_t payload_bytes = 0;
+  std::uint32_t target_at = 0;
+  std::uint32_t client_id_at = 0;
   std::uint8_t type = 0;             // MessageType, GroupRequest.Op or ContactRequest.Op
   std::uint8_t from_bytes = 0;
   std::uint8_t device_bytes = 0;
   std::uint8_t target_bytes = 0;
   std::uint8_t client_id_bytes = 0;
-  std::uint8_t spare[7] = {};
-  // from, device, target, client_id, payload
+  std::uint8_t spare[3] = {};
+  // What follows is unspecified in a kMessage.
+  std::uint64_t seq = 0;             // kAck: seq; kSync: after_seq
+  std::uint64_t before_seq = 0;      // kSync
+  std::uint32_t limit = 0;           // kSync
+  std::uint32_t spare2 = 0;
 };
 
 // kTaken, kRefused, kDrained, kEnded.

@@ -1,6 +1,7 @@
 // The two frames of a relayed message, straight from the sender's request record into the send
-// queues: the push for the recipient, and the answer OK for the sender. Byte for byte what
-// write_push_message() in an outer frame and write_response_frame() write (encode.h).
+// queues: the push for the recipient, and the answer OK for the sender. The push is the record's
+// tail with the time behind it, in an outer frame; what it decodes to is what write_push_message()
+// writes of the same fields. The answer is byte for byte that of write_response_frame() (encode.h).
 //
 // Lifetime  Views into the record.
 #pragma once
@@ -9,24 +10,25 @@
 #include <cstdint>
 
 #include "shared/encode.h"
-#include "shared/message_parts.h"
 #include "shared/records.h"
 #include "shared/varint.h"
 
 namespace ims {
 
-// time_ms as a varint: the same for all that one turn of a worker relays.
+// time_ms as a field of the push and one of the answer: the same for all that one turn of a worker
+// relays. A time of 0 is not written.
 struct EncodedTime {
   std::int64_t time_ms = 0;
-  std::uint8_t size_bytes = 1;
-  std::byte bytes[kVarintBytesMax] = {};
+  std::uint8_t field_bytes = 0;
+  std::byte in_push[1 + kVarintBytesMax] = {};
+  std::byte in_answer[1 + kVarintBytesMax] = {};
 
   void set(std::int64_t time) noexcept {
-    if (time == time_ms) return;
-    time_ms = time;
-    size_bytes = static_cast<std::uint8_t>(
-        write_varint(bytes, static_cast<std::uint64_t>(time)) - bytes);
+    if (time != time_ms) encode(time);
   }
+
+ private:
+  void encode(std::int64_t time) noexcept;
 };
 
 // A push: sized first, then written where there is room for bytes().

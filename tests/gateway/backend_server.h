@@ -158,10 +158,7 @@ class Server {
       }
       case RecordKind::kMessage: {
         const auto& request = record_as<RequestRecord>(bytes);
-        RecordTail tail(request);
-        tail.take(std::size_t{request.from_bytes} + request.device_bytes + request.target_bytes +
-                  request.client_id_bytes);
-        const ByteView payload = tail.take(request.payload_bytes);
+        const ByteView payload = RequestParts(request).payload();
         answer(request, {}, write_record);
         PushRecord push;
         push.header.kind = RecordKind::kPush;

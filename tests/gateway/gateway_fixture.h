@@ -10,6 +10,7 @@
 
 #include "gateway/gateway.h"
 #include "shared/records.h"
+#include "shared/request_parts.h"
 #include "tests/gateway/wire_kit.h"
 #include "tests/support/sim_io.h"
 
@@ -109,12 +110,12 @@ class GatewayFixture {
       case RecordKind::kPresence:
       case RecordKind::kGroup: {
         taken.request = record_as<RequestRecord>(bytes);
-        RecordTail tail(record_as<RequestRecord>(bytes));
-        taken.from = std::string(tail.take_text(taken.request.from_bytes));
-        taken.device = std::string(tail.take_text(taken.request.device_bytes));
-        taken.target = std::string(tail.take_text(taken.request.target_bytes));
-        taken.client_id = std::string(tail.take_text(taken.request.client_id_bytes));
-        taken.payload = std::string(tail.take_text(taken.request.payload_bytes));
+        const RequestParts parts(record_as<RequestRecord>(bytes));
+        taken.from = std::string(parts.from());
+        taken.device = std::string(parts.device());
+        taken.target = std::string(parts.target());
+        taken.client_id = std::string(as_text(parts.client_id()));
+        taken.payload = std::string(as_text(parts.payload()));
         break;
       }
       default:

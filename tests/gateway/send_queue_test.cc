@@ -19,7 +19,10 @@ namespace {
 std::uint64_t add(SendQueue& queue, BlockPool& pool, const std::string& frame, bool row,
                   bool in_flight) {
   std::uint64_t moved_bytes = 0;
-  std::memcpy(queue.room(pool, frame.size(), in_flight, moved_bytes), frame.data(), frame.size());
+  if (queue.room(frame.size()) == nullptr) {
+    moved_bytes += queue.grow(pool, frame.size(), in_flight);
+  }
+  std::memcpy(queue.room(frame.size()), frame.data(), frame.size());
   queue.append(frame.size(), row);
   return moved_bytes;
 }

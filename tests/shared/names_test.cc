@@ -5,6 +5,7 @@
 
 #include <google/protobuf/stubs/common.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -164,6 +165,24 @@ TEST_CASE("lengths: names 1 to 64 bytes, labels 0 to 256") {
   CHECK(valid_label("two words / # * >"));
   CHECK(valid_label(std::string(256, 'a')));
   CHECK_FALSE(valid_label(std::string(257, 'a')));
+}
+
+TEST_CASE("is_plain_name: every byte at every place of 0 to 17") {
+  for (std::size_t size = 0; size <= 17; ++size) {
+    for (std::size_t at = 0; at < std::max<std::size_t>(size, 1); ++at) {
+      for (unsigned byte = 0; byte < 256; ++byte) {
+        std::string name(size, 'a');
+        if (size > 0) name[at] = static_cast<char>(byte);
+        const bool plain = size >= 1 && size <= 16 && (byte < 0x80 || size == 0) && valid_name(name);
+        if (is_plain_name(name) != plain) {
+          CAPTURE(size);
+          CAPTURE(at);
+          CAPTURE(byte);
+          FAIL("is_plain_name");
+        }
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// RelayFrame and write_relay_answer(): byte for byte what the general writers make of the same
-// fields, and never a byte more than was announced.
+// RelayFrame decodes to what the general writers make of the same fields, write_relay_answer() is
+// that byte for byte, and neither writes a byte more than was announced.
 #include "shared/relay_frame.h"
 
 #include <doctest/doctest.h>
@@ -7,6 +7,11 @@
 #include <limits>
 #include <string>
 #include <vector>
+
+#include "shared/command.h"
+#include "shared/frame.h"
+#include "shared/payload.h"
+#include "shared/request_parts.h"
 
 namespace ims {
 namespace {
@@ -24,17 +29,33 @@ class Written {
   Written(std::uint8_t type, bool to_group, const std::string& from, const std::string& device,
           const std::string& target, const std::string& client_id, const std::string& payload)
       : memory_((sizeof(RequestRecord) + 5 * 64 + payload.size()) / 8 + 1) {
+    MessageFields fields;
+    fields.type = type;
+    fields.payload = as_bytes(payload);
+    (to_group ? fields.group : fields.to) = target;
+    fields.client_id = as_bytes(client_id);
+    std::string message(message_bytes(fields), 0);
+    write_message(reinterpret_cast<std::byte*>(message.data()), fields);
+    std::string sender(sender_fields_bytes(from, device), 0);
+    write_sender_fields(reinterpret_cast<std::byte*>(sender.data()), from, device);
+    const std::string tail = sender + message;
+    const auto offset = [&](const std::string& text) {
+      return static_cast<std::uint32_t>(sizeof(RequestRecord) + sender.size() + message.find(text));
+    };
     RequestRecord record;
     record.header.kind = RecordKind::kMessage;
     record.header.flags = to_group ? kFlagToGroup : 0;
     record.header.bytes = static_cast<std::uint32_t>(memory_.size() * 8);
     record.type = type;
+    record.tail_bytes = static_cast<std::uint32_t>(tail.size());
+    record.payload_at = offset(payload);
     record.payload_bytes = static_cast<std::uint32_t>(payload.size());
     record.from_bytes = static_cast<std::uint8_t>(from.size());
     record.device_bytes = static_cast<std::uint8_t>(device.size());
+    record.target_at = offset(target);
     record.target_bytes = static_cast<std::uint8_t>(target.size());
+    record.client_id_at = offset(client_id);
     record.client_id_bytes = static_cast<std::uint8_t>(client_id.size());
-    const std::string tail = from + device + target + client_id + payload;
     std::memcpy(memory_.data(), &record, sizeof record);
     std::memcpy(reinterpret_cast<char*>(memory_.data()) + sizeof record, tail.data(), tail.size());
   }
@@ -47,25 +68,55 @@ class Written {
   std::vector<std::uint64_t> memory_;
 };
 
+// The fields of the Message that a frame pushes, in ascending order.
+std::vector<std::byte> message_in(Edition edition, ByteView bytes, std::int32_t version) {
+  const FrameResult frame = next_frame(bytes, 1 << 20);
+  REQUIRE(frame.status == FrameStatus::kFrame);
+  REQUIRE(frame.consumed_bytes == bytes.size());
+  Command command;
+  REQUIRE(decode_command(edition, frame.payload, command) == DecodeStatus::kOk);
+  CHECK(command.kind == CommandKind::kRequest);
+  CHECK(command.version == version);
+  CHECK(command.id == 0);
+  RequestView request;
+  REQUIRE(decode_request(command.body, request) == DecodeStatus::kOk);
+  CHECK(request.type == 0);
+  CHECK(request.option_count == 0);
+  MessageView view;
+  REQUIRE(decode_message(request.payload, view) == DecodeStatus::kOk);
+  MessageFields fields;
+  fields.type = view.type;
+  fields.payload = view.payload;
+  fields.from = view.from;
+  fields.to = view.to;
+  fields.group = view.group;
+  fields.client_id = view.client_id;
+  fields.seq = view.seq;
+  fields.time_ms = view.time_ms;
+  fields.device = view.device;
+  fields.peer_seq = view.peer_seq;
+  std::vector<std::byte> message(message_bytes(fields));
+  write_message(message.data(), fields);
+  CHECK(message.size() == request.payload.size());  // nothing unknown, nothing twice
+  return message;
+}
+
 void check_push(Outer outer, const RequestRecord& record, std::int64_t time_ms) {
-  const MessageFields fields = MessageParts(record).fields(record, 0, time_ms);
+  const MessageFields fields = RequestParts(record).fields(0, time_ms);
   const std::size_t body_bytes = push_message_bytes(fields);
-  std::vector<std::byte> expected(
-      outer_frame_bytes(outer, ServerFrame::kRequest, 0, body_bytes));
-  std::byte* const body =
-      write_outer_header(expected.data(), outer, ServerFrame::kRequest, 0, body_bytes);
-  REQUIRE(write_push_message(body, fields) == expected.data() + expected.size());
+  std::vector<std::byte> expected(message_bytes(fields));
+  write_message(expected.data(), fields);
 
   EncodedTime time;
   time.set(time_ms);
   const RelayFrame frame(outer, record, time);
-  REQUIRE(frame.bytes() == expected.size());
+  REQUIRE(frame.bytes() == outer_frame_bytes(outer, ServerFrame::kRequest, 0, body_bytes));
   CHECK(frame.body_bytes() == body_bytes);
-  std::vector<std::byte> got(expected.size() + 8, std::byte{0xaa});
-  REQUIRE(frame.write(got.data()) == got.data() + expected.size());
-  for (std::size_t i = expected.size(); i < got.size(); ++i) REQUIRE(got[i] == std::byte{0xaa});
-  got.resize(expected.size());
-  CHECK(got == expected);
+  std::vector<std::byte> got(frame.bytes() + 8, std::byte{0xaa});
+  REQUIRE(frame.write(got.data()) == got.data() + frame.bytes());
+  for (std::size_t i = frame.bytes(); i < got.size(); ++i) REQUIRE(got[i] == std::byte{0xaa});
+  got.resize(frame.bytes());
+  CHECK(message_in(outer.edition, got, outer.version) == expected);
 }
 
 TEST_CASE("a relayed push: both editions, every version and time") {
@@ -130,11 +181,14 @@ TEST_CASE("an encoded time follows what it is set to") {
   EncodedTime time;
   for (const std::int64_t time_ms : std::vector<std::int64_t>{kNow, kNow, 5, 0, 300}) {
     time.set(time_ms);
-    std::byte expected[kVarintBytesMax];
+    std::byte expected[1 + kVarintBytesMax];
     const auto size = static_cast<std::size_t>(
-        write_varint(expected, static_cast<std::uint64_t>(time_ms)) - expected);
-    REQUIRE(time.size_bytes == size);
-    CHECK(std::memcmp(time.bytes, expected, size) == 0);
+        write_varint(expected + 1, static_cast<std::uint64_t>(time_ms)) - expected);
+    REQUIRE(time.field_bytes == (time_ms == 0 ? 0 : size));
+    expected[0] = std::byte{8 << 3};
+    CHECK(std::memcmp(time.in_push, expected, time.field_bytes) == 0);
+    expected[0] = std::byte{4 << 3};
+    CHECK(std::memcmp(time.in_answer, expected, time.field_bytes) == 0);
   }
 }
 
