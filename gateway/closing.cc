@@ -100,7 +100,7 @@ void Gateway::on_closed(Connection& connection) {
   if (connection.farewell != nullptr) pool_.give(connection.farewell);
   connection.farewell = nullptr;
   connection.clear_sender(pool_);
-  IMS_PROBE(close, id_of(connection).bits, static_cast<unsigned>(connection.close_reason));
+  IMS_PROBE(close, connection.id.bits, static_cast<unsigned>(connection.close_reason));
   counters_.add(static_cast<Counter>(static_cast<std::uint16_t>(Counter::kClosedNormal) +
                                      static_cast<std::uint16_t>(connection.close_reason)));
   tell_ended(connection);

@@ -79,6 +79,8 @@ enum class Hold : std::uint8_t {
 struct Connection {
   static constexpr std::size_t kSenderInlineBytes = 52;
 
+  ConnectionId id;                 // of this tenancy, or while free of the next; its slot stays
+
   // ---- who it is; kOnline and later ----
   SessionId session;               // kLogin: holds the CONNECT's id until the answer
   UserId user;
@@ -87,9 +89,7 @@ struct Connection {
   TenantId tenant;
 
   // ---- the socket ----
-  std::uint32_t slot = 0;
   SocketHandle socket = -1;        // owned from accept until kClosed
-  std::uint32_t generation = 1;    // of the current tenancy; never 0
   std::int32_t version = 2;        // echoed
 
   // ---- what is owed to the client ----

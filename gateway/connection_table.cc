@@ -52,7 +52,7 @@ Connection* ConnectionTable::try_acquire() {
     slot = slots_known_;
     if (slot % kSlabSlots == 0) slabs_.push_back(std::make_unique<Slab>());
     ++slots_known_;
-    at(slot).slot = slot;
+    at(slot).id = ConnectionId::make(gateway_, 1, slot);
   }
   ++used_;
   return &at(slot);
@@ -60,12 +60,11 @@ Connection* ConnectionTable::try_acquire() {
 
 void ConnectionTable::release(Connection& connection) noexcept {
   IMS_ASSERT(used_ > 0 && !connection.sender_in_block);
-  const std::uint32_t slot = connection.slot;
-  std::uint32_t next = (connection.generation + 1) & ConnectionId::kGenerationMask;
+  const std::uint32_t slot = connection.id.slot();
+  std::uint32_t next = (connection.id.generation() + 1) & ConnectionId::kGenerationMask;
   if (next == 0) next = 1;  // so that no id of gateway 0 is all zeros
   connection = Connection{};
-  connection.slot = slot;
-  connection.generation = next;
+  connection.id = ConnectionId::make(gateway_, next, slot);
   connection.deadline_ms = free_head_;
   liveness(slot) = {};
   free_head_ = slot;

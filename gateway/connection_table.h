@@ -31,7 +31,7 @@ class ConnectionTable {
     const std::uint32_t slot = id.slot();
     if (slot >= slots_known_) return nullptr;
     Connection& found = at(slot);
-    return found.generation == id.generation() && found.state != State::kFree ? &found : nullptr;
+    return found.id == id && found.state != State::kFree ? &found : nullptr;
   }
 
   Connection& at(std::uint32_t slot) noexcept {
@@ -40,10 +40,9 @@ class ConnectionTable {
   Liveness& liveness(std::uint32_t slot) noexcept {
     return slabs_[slot / kSlabSlots]->liveness[slot % kSlabSlots];
   }
-  ConnectionId id_of(const Connection& connection) const noexcept {
-    return ConnectionId::make(gateway_, connection.generation, connection.slot);
+  Liveness& liveness(const Connection& connection) noexcept {
+    return liveness(connection.id.slot());
   }
-  Liveness& liveness(const Connection& connection) noexcept { return liveness(connection.slot); }
 
   std::uint32_t used() const noexcept { return used_; }
   std::uint32_t slots_max() const noexcept { return slots_max_; }

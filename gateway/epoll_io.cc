@@ -164,6 +164,21 @@ void EpollIo::receive(Socket& socket, std::size_t share_bytes) {
 
 // ---- submitting --------------------------------------------------------------------------------
 
+IMS_INLINE EpollIo::Socket& EpollIo::socket_of(ConnectionId connection) {
+  return sockets_[connection.slot()];
+}
+
+// The connection's socket, put into the epoll set by its first request.
+IMS_INLINE EpollIo::Socket& EpollIo::registered(const IoRequest& request) {
+  Socket& socket = socket_of(request.connection);
+  if (socket.registered) [[likely]] {
+    IMS_ASSERT(socket.connection == request.connection);
+    return socket;
+  }
+  register_socket(socket, request);
+  return socket;
+}
+
 void EpollIo::submit(std::span<const IoRequest> requests) {
   buffer_used_ = 0;
   for (const IoRequest& request : requests) {
@@ -219,22 +234,7 @@ void EpollIo::try_send(Socket& socket) {
                         static_cast<std::int32_t>(result < 0 ? -errno : result), -1, {}, false});
 }
 
-EpollIo::Socket& EpollIo::socket_of(ConnectionId connection) {
-  return sockets_[connection.slot()];
-}
-
-// The connection's socket, put into the epoll set by its first request.
-EpollIo::Socket& EpollIo::registered(const IoRequest& request) {
-  Socket& socket = socket_of(request.connection);
-  if (socket.registered) [[likely]] {
-    IMS_ASSERT(socket.connection == request.connection);
-    return socket;
-  }
-  register_socket(socket, request);
-  return socket;
-}
-
-void EpollIo::register_socket(Socket& socket, const IoRequest& request) {
+[[gnu::noinline]] void EpollIo::register_socket(Socket& socket, const IoRequest& request) {
   socket = {};
   socket.connection = request.connection;
   socket.fd = request.socket;

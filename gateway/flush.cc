@@ -112,7 +112,7 @@ bool Gateway::flush_one(Connection& connection) {
   const ByteView bytes = connection.queue.front();
   const std::uint16_t frames = connection.queue.start_send();
   counters_.add(Counter::kFramesOut, frames);
-  IMS_PROBE(send, id_of(connection).bits, bytes.size(), frames);
+  IMS_PROBE(send, connection.id.bits, bytes.size(), frames);
   request_io(IoOp::kSend, connection, bytes);
   return true;
 }

@@ -136,7 +136,11 @@ class Gateway {
   void hold(Connection& connection, Hold why, IdQueue* queue);
   void keep(Connection& connection, ByteView bytes);
   void drop_carry(Connection& connection) noexcept;
-  void update_receive(Connection& connection);
+  void update_receive(Connection& connection) {
+    if (connection.recv_armed && connection.carry == nullptr) return;  // as nearly always
+    change_receive(connection);
+  }
+  void change_receive(Connection& connection);
   void retry_held();
   void favour_one();
 
@@ -235,12 +239,9 @@ class Gateway {
   void continue_shutdown();
   void update_accepting() noexcept;
 
-  ConnectionId id_of(const Connection& connection) const noexcept {
-    return table_.id_of(connection);
-  }
   std::uint32_t now_ms() const noexcept { return static_cast<std::uint32_t>(now_.mono_ms); }
   IMS_INLINE void request_io(IoOp op, const Connection& connection, ByteView bytes = {}) {
-    requests_.push_back({op, connection.socket, id_of(connection), bytes});
+    requests_.push_back({op, connection.socket, connection.id, bytes});
   }
   void begin(Now now) noexcept { now_ = now; }
 

@@ -75,7 +75,7 @@ void Gateway::send_notices(Connection& connection) {
   Worker& worker = workers_[connection.home];
   if (worker.notices.empty() && try_notices(connection)) return;
   connection.notice_queued = true;
-  worker.notices.push(id_of(connection));
+  worker.notices.push(connection.id);
 }
 
 // Writes what is owed, in order. False: the ring is full, the rest stays owed.
@@ -90,7 +90,7 @@ bool Gateway::try_notices(Connection& connection) {
     }
     SessionRecord record;
     record.header.kind = kind;
-    record.connection = id_of(connection);
+    record.connection = connection.id;
     if (!connection.awaits_login) record.session = connection.session;
     record.ordinal = ordinal;
     writer.header(record);

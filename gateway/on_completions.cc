@@ -53,7 +53,7 @@ void Gateway::on_accept(const Completion& completion) {
   counters_.add(Counter::kAccepts);
   connection->state = State::kOpen;
   connection->socket = completion.socket;
-  IMS_PROBE(open, id_of(*connection).bits, completion.socket);
+  IMS_PROBE(open, connection->id.bits, completion.socket);
   connection->progress_ms = now_ms();
   if (config_.edition == EditionChoice::kV1) {
     connection->edition = Edition::kV1;

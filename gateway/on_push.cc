@@ -118,7 +118,7 @@ void Gateway::push_stored(Connection& connection, std::uint64_t ordinal, ByteVie
   const std::size_t after = connection.queue.bytes() + connection.reserved_bytes + bytes;
   if (after > config_.send_queue_bytes || !queue_memory_left(bytes)) {
     counters_.add(Counter::kRowsRefused);
-    IMS_PROBE(slow, id_of(connection).bits, 1, after);
+    IMS_PROBE(slow, connection.id.bits, 1, after);
     refuse_rows(connection);
     return;
   }

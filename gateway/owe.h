@@ -26,6 +26,7 @@ IMS_INLINE bool Gateway::answer_fits(Connection& connection, std::size_t bytes) 
 // Room for one frame of exactly `bytes`; owed() completes it.
 IMS_INLINE std::byte* Gateway::owe(Connection& connection, std::size_t bytes) {
   if (std::byte* const room = connection.queue.room(bytes)) [[likely]] return room;
+  if (std::byte* const room = connection.queue.first_room(pool_, bytes)) [[likely]] return room;
   return owe_more(connection, bytes);
 }
 
@@ -47,9 +48,9 @@ IMS_INLINE void Gateway::mark_dirty(Connection& connection, bool fanout) {
   connection.dirty = true;
   connection.dirty_fanout = fanout;
   if (fanout) {
-    dirty_fanout_.push(id_of(connection));
+    dirty_fanout_.push(connection.id);
   } else {
-    dirty_.push(id_of(connection));
+    dirty_.push(connection.id);
   }
 }
 
@@ -78,7 +79,7 @@ IMS_INLINE bool Gateway::relayed_has_room(const Connection& connection,
   const bool fits = after <= config_.send_queue_bytes / 2 &&
                     after + connection.reserved_bytes <= config_.send_queue_bytes &&
                     queue_memory_left(bytes);
-  if (!fits) IMS_PROBE(slow, id_of(connection).bits, 0, after);
+  if (!fits) IMS_PROBE(slow, connection.id.bits, 0, after);
   return fits;
 }
 

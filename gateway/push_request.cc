@@ -32,7 +32,7 @@ IMS_INLINE void Gateway::commit_request(Connection& connection, WorkerIndex work
   record.header.spare = 0;
   if (connection.send_only) record.header.flags |= kFlagSendOnly;
   if (connection.copies) record.header.flags |= kFlagCopies;
-  record.connection = id_of(connection);
+  record.connection = connection.id;
   record.session = connection.session;
   record.sender = connection.user;
   record.sender_hash = connection.user_hash;

@@ -9,10 +9,6 @@
 namespace ims::gateway {
 namespace {
 
-// An answer beside a push or two: the usual send moves nothing.
-constexpr std::uint16_t kFirstBlockClass = 1;
-constexpr std::size_t kFirstBlockBytes =
-    BlockPool::kClassBytes[kFirstBlockClass] - sizeof(Block);
 constexpr std::size_t kMiddleBlockBytes = BlockPool::kClassBytes[2] - sizeof(Block);
 constexpr std::size_t kCoalesceBytesMax = BlockPool::kClassBytes[3] - sizeof(Block);
 static_assert(kCoalesceBytesMax < (1u << 16));  // first_bytes_
@@ -44,10 +40,6 @@ void SendQueue::mark_row() noexcept {
 std::uint64_t SendQueue::grow(BlockPool& pool, std::size_t frame_bytes, bool send_in_flight) {
   const std::size_t bytes = frame_bytes + kMarkBytes;
   if (tail_ == nullptr) {
-    if (bytes <= kFirstBlockBytes && first_bytes_ <= 2 * kFirstBlockBytes) [[likely]] {
-      head_ = tail_ = pool.take_of(kFirstBlockClass);
-      return 0;
-    }
     std::size_t usual_bytes = kCoalesceBytesMax;
     for (const std::size_t smaller : {kMiddleBlockBytes, kFirstBlockBytes}) {
       if (first_bytes_ <= 2 * smaller) usual_bytes = smaller;

@@ -35,6 +35,15 @@ class SendQueue {
     if (tail_ == nullptr || tail_->free_bytes() < bytes + kMarkBytes) return nullptr;
     return tail_->data() + tail_->end;
   }
+  // The same where nothing is queued, for a frame as most are.
+  [[nodiscard]] IMS_INLINE std::byte* first_room(BlockPool& pool, std::size_t bytes) {
+    if (tail_ != nullptr || bytes > kFirstBlockBytes - kMarkBytes ||
+        first_bytes_ > 2 * kFirstBlockBytes) {
+      return nullptr;
+    }
+    head_ = tail_ = pool.take_of(kFirstBlockClass);
+    return tail_->data();
+  }
   // Returns how many bytes had to be copied for it.
   std::uint64_t grow(BlockPool& pool, std::size_t frame_bytes, bool send_in_flight);
   // The frame in that room is complete. `row`: it is a stored row.
@@ -62,6 +71,10 @@ class SendQueue {
 
  private:
   static constexpr std::size_t kMarkBytes = sizeof(std::uint32_t);
+  // An answer beside a push or two: the usual send moves nothing.
+  static constexpr std::uint16_t kFirstBlockClass = 1;
+  static constexpr std::size_t kFirstBlockBytes =
+      BlockPool::kClassBytes[kFirstBlockClass] - sizeof(Block);
 
   void mark_row() noexcept;
 

@@ -158,7 +158,7 @@ void Gateway::hold(Connection& connection, Hold why, IdQueue* queue) {
   }
   if (queue == nullptr || connection.queued_hold) return;
   connection.queued_hold = true;
-  queue->push(id_of(connection));
+  queue->push(connection.id);
 }
 
 // Serves the connections that waited for what may be there again. Each queue is fair: who is held
@@ -205,7 +205,7 @@ void Gateway::favour_one() {
     Connection* next = table_.find(carry_held_.pop());
     if (next == nullptr || !next->queued_hold) continue;
     next->queued_hold = false;
-    favoured_ = id_of(*next);
+    favoured_ = next->id;
     favoured_until_ms_ = now_.mono_ms + kFavourMs;
     serve_carry(*next);
   }
@@ -249,12 +249,11 @@ void Gateway::drop_carry(Connection& connection) noexcept {
 // Receives exactly while there is somewhere to put the bytes: a carry that waits for more than the
 // rest of its frame stops the receive above kCarryStopBytes, and above nothing when memory is
 // short.
-void Gateway::update_receive(Connection& connection) {
-  if (connection.recv_armed && connection.carry == nullptr) return;  // as nearly always
+void Gateway::change_receive(Connection& connection) {
   if (connection.eof || connection.state >= State::kReleasing) return;
   bool wanted = true;
   if (connection.takes_frames() && connection.hold == Hold::kNone && connection.carry != nullptr &&
-      !carry_memory_left(0) && id_of(connection) != favoured_) {
+      !carry_memory_left(0) && connection.id != favoured_) {
     hold(connection, Hold::kMemory, &carry_held_);  // a cut frame: its end has to wait
   }
   if (connection.takes_frames() && connection.hold != Hold::kNone && connection.carry != nullptr) {

@@ -62,7 +62,7 @@ bool Gateway::take_connect(Connection& connection, const Command& command) {
   }
   LoginRecord record;
   record.header.kind = RecordKind::kLogin;
-  record.connection = id_of(connection);
+  record.connection = connection.id;
   record.request_id = command.id;
   record.tenant_hash = tenant_hash;
   record.user_hash = user_hash;

@@ -1,6 +1,6 @@
 // Every later frame: requests are decoded and checked once, here, and become records on the ring of
-// whoever owns what they change (push_request.cc, take_message.cc). What breaks a rule that needs no
-// state is answered here.
+// whoever owns what they change (push_request.cc, take_message.cc). What breaks a rule that needs
+// no state is answered here.
 #include "gateway/owe.h"
 
 #include <span>

@@ -50,7 +50,7 @@ void Gateway::set_deadline(Connection& connection, std::int64_t in_ms) {
   }
   connection.deadline_set = true;
   connection.deadline_ms = at_ms;
-  wheel_.add(id_of(connection), now_.mono_ms + in_ms);
+  wheel_.add(connection.id, now_.mono_ms + in_ms);
 }
 
 void Gateway::on_deadline(Connection& connection) {
@@ -77,11 +77,11 @@ void Gateway::on_deadline(Connection& connection) {
     return after(connection.stalled ? kSlowConsumerGraceMs : config_.stall_timeout_ms, [&] {
       const std::uint32_t owed_bytes = connection.queue.bytes();
       if (!connection.takes_frames()) {
-        IMS_PROBE(slow, id_of(connection).bits, 3, owed_bytes);
+        IMS_PROBE(slow, connection.id.bits, 3, owed_bytes);
         return abort(connection, CloseReason::kSlowConsumer);
       }
       counters_.add(Counter::kStalls);
-      IMS_PROBE(slow, id_of(connection).bits, 2, owed_bytes);
+      IMS_PROBE(slow, connection.id.bits, 2, owed_bytes);
       const DisconnectFields fields{DisconnectCode::kSlowConsumer,
                                     "the connection took none of the bytes it is owed", 0};
       connection.stalled = true;

@@ -1,6 +1,7 @@
 // The operator's commands at a worker, in order of arrival. One that needs the store waits for it,
 // and is done once what it changed is durable.
 
+#include "logic/find_entity.h"
 #include "logic/worker.h"
 
 namespace ims::logic {

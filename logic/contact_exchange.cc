@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "logic/contacts.h"
+#include "logic/find_entity.h"
 #include "logic/worker.h"
 #include "shared/limits.h"
 

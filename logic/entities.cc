@@ -25,23 +25,8 @@ std::size_t cost_bytes(const Entity& entity) {
 
 }  // namespace
 
-Entity* Worker::find_entity(NameKind kind, TenantId tenant, std::uint64_t hash,
+Entity& Worker::make_entity(NameKind kind, TenantId tenant, std::uint64_t hash,
                             std::string_view name) {
-  const auto it = entities_.find(EntityName{kind, tenant, hash, name});
-  if (it == entities_.end()) return nullptr;
-  (*it)->referenced = true;
-  return it->get();
-}
-
-// The entity of that name, made if there is none in memory. Flat: every message looks up one.
-[[gnu::flatten]] Entity& Worker::entity_entry(NameKind kind, TenantId tenant, std::uint64_t hash,
-                                              std::string_view name) {
-  if (Entity* found = find_entity(kind, tenant, hash, name)) [[likely]] return *found;
-  return make_entity(kind, tenant, hash, name);
-}
-
-[[gnu::noinline]] Entity& Worker::make_entity(NameKind kind, TenantId tenant, std::uint64_t hash,
-                                              std::string_view name) {
   EntityPtr made(kind == NameKind::kUser ? static_cast<Entity*>(new User) : new Group);
   made->kind = kind;  // what deletes it goes by its kind
   made->tenant = tenant;
@@ -52,14 +37,6 @@ Entity* Worker::find_entity(NameKind kind, TenantId tenant, std::uint64_t hash,
   clock_.push_back(&entry);
   cache_bytes_ += cost_bytes(entry);
   return entry;
-}
-
-User& Worker::user_entry(TenantId tenant, std::uint64_t hash, std::string_view name) {
-  return static_cast<User&>(entity_entry(NameKind::kUser, tenant, hash, name));
-}
-
-Group& Worker::group_entry(TenantId tenant, std::uint64_t hash, std::string_view name) {
-  return static_cast<Group&>(entity_entry(NameKind::kGroup, tenant, hash, name));
 }
 
 void Worker::unpin(Entity* entity) {

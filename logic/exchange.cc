@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "logic/find_entity.h"
 #include "logic/worker.h"
 #include "shared/request_parts.h"
 

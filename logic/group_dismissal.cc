@@ -4,6 +4,7 @@
 //   kMeta 'x' P N name -> the outbox row's form of the end; exists until the last member is done,
 //   so that a crash in between is taken up at the next start
 
+#include "logic/find_entity.h"
 #include "logic/worker.h"
 
 namespace ims::logic {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "logic/find_entity.h"
 #include "logic/group_call.h"
 #include "logic/worker.h"
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "logic/contacts.h"
+#include "logic/find_entity.h"
 #include "logic/worker.h"
 #include "shared/limits.h"
 #include "shared/payload.h"

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "logic/find_entity.h"
 #include "logic/group_call.h"
 #include "logic/worker.h"
 #include "shared/limits.h"

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "logic/find_entity.h"
 #include "logic/login_record.h"
 #include "logic/worker.h"
 

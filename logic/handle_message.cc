@@ -6,6 +6,7 @@
 //   else      relayed to who is online now, seq 0, never stored
 //   checks    dedupe; NOT_FOUND; FORBIDDEN (muted, no member); space; QUEUE_FULL: in this order
 
+#include "logic/find_entity.h"
 #include "logic/worker.h"
 #include "shared/encode.h"
 #include "shared/request_parts.h"

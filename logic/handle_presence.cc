@@ -2,6 +2,7 @@
 // the sessions that watch (presence.h).
 #include <algorithm>
 
+#include "logic/find_entity.h"
 #include "logic/presence.h"
 #include "logic/presence_text.h"
 #include "logic/worker.h"

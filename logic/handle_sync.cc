@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "logic/find_entity.h"
 #include "logic/worker.h"
 #include "shared/encode.h"
 #include "shared/payload.h"

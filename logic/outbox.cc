@@ -13,6 +13,7 @@
 
 #include <algorithm>
 
+#include "logic/find_entity.h"
 #include "logic/worker.h"
 
 namespace ims::logic {

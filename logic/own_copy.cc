@@ -6,6 +6,7 @@
 //
 // Whether one is due rides on each message as kFlagCopies, which the sender's owner tells its
 // gateway at login and when it changes. A crash in between loses the copy, never the message.
+#include "logic/find_entity.h"
 #include "logic/worker.h"
 #include "shared/encode.h"
 #include "shared/payload.h"

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "logic/find_entity.h"
 #include "logic/worker.h"
 
 namespace ims::logic {

@@ -133,7 +133,6 @@ class Worker : private WorkerState {
   // ---- entities.cc, entity_load.cc ----
   User& user_entry(TenantId tenant, std::uint64_t hash, std::string_view name);
   Group& group_entry(TenantId tenant, std::uint64_t hash, std::string_view name);
-  Entity& entity_entry(NameKind kind, TenantId tenant, std::uint64_t hash, std::string_view name);
   Entity& make_entity(NameKind kind, TenantId tenant, std::uint64_t hash, std::string_view name);
   Entity* find_entity(NameKind kind, TenantId tenant, std::uint64_t hash, std::string_view name);
   bool must_wait(Entity& entity, ByteView record);  // true: parked or refused
