@@ -126,10 +126,9 @@ void Worker::push_row(std::uint64_t seq, std::string_view body) {
 
 // Not stored, encoded straight into the ring: to the sessions collected in fan_, dropped for those
 // whose gateway has no room.
-void Worker::relay(const MessageFields& fields) {
-  const std::size_t bytes = message_bytes(fields);
-  relay_with(push_bytes(RequestType::kMessage, bytes),
-             [&](std::byte* out) { write_push_message(out, fields, bytes); });
+void Worker::relay(const SplicedMessage& message) {
+  relay_with(push_spliced_bytes(message),
+             [&](std::byte* out) { write_push_spliced(out, message); });
 }
 
 void Worker::relay_body(std::string_view body) {

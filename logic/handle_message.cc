@@ -85,10 +85,10 @@ void Worker::store_message(const RequestRecord& record, const RequestParts& part
                            Timeline& timeline) {
   std::int64_t time_ms = 0;
   const std::uint64_t seq = append_row(target, timeline, time_ms);
-  const MessageFields fields = parts.fields(seq, time_ms);
+  const SplicedMessage message = parts.message(seq, time_ms);
   const RowSlot slot = put_row(target, timeline, seq, time_ms, record.session, record.sender,
-                               RowKind::kMessage, push_message_bytes(fields));
-  write_push_message(slot.body, fields);
+                               RowKind::kMessage, push_spliced_bytes(message));
+  write_push_spliced(slot.body, message);
   counters_.add(Counter::kPayloadBytesCopied, parts.payload().size());
   wait_for_batch(slot.effect, requester_of(record));
   // A message to oneself is one row.
@@ -138,7 +138,7 @@ void Worker::relay_to_user(const RequestRecord& record, const RequestParts& part
   }
   const Requester to = requester_of(record);
   if (!anyone) return refuse(to, Code::kOffline);
-  relay(parts.fields(0, time_ms));
+  relay(parts.message(0, time_ms));
   answer(to, Code::kOk, {}, 0, time_ms);
 }
 
@@ -189,9 +189,9 @@ void Worker::relay_in_place(const RequestRecord& record, const User& user, std::
 void Worker::relay_to_group(const RequestRecord& record, const RequestParts& parts, Group& group) {
   const std::int64_t time_ms = now_.wall_ms;
   if (!group.subscribers.empty()) {
-    const MessageFields fields = parts.fields(0, time_ms);
-    result_.resize(push_message_bytes(fields));
-    write_push_message(result_.data(), fields);
+    const SplicedMessage message = parts.message(0, time_ms);
+    result_.resize(push_spliced_bytes(message));
+    write_push_spliced(result_.data(), message);
     const std::string_view body = as_text(result_);
     for (const Subscriber& subscriber : group.subscribers) {
       GroupRowRecord row;

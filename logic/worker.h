@@ -234,7 +234,7 @@ class Worker : private WorkerState {
   void hand(Session& session, std::uint32_t feed_index, std::uint64_t seq, std::size_t bytes,
             PushTarget& target);
   void push_row(std::uint64_t seq, std::string_view body);
-  void relay(const MessageFields& fields);
+  void relay(const SplicedMessage& message);
   void relay_body(std::string_view body);
   template <typename Write>
   void relay_with(std::size_t body_bytes, Write write);

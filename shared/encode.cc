@@ -62,9 +62,8 @@ std::byte* write_response_tail(std::byte* out, const ResponseFields& fields) noe
 constexpr std::uint64_t conack_status(Code code) noexcept { return code == Code::kOk ? 0 : 1; }
 
 std::size_t spliced_bytes(const SplicedMessage& message) noexcept {
-  return message.client_message.size() + message.sender_fields.size() +
-         varint_field_bytes(message.seq) + varint_field_bytes(wire_int64(message.time_ms)) +
-         varint_field_bytes(message.peer_seq);
+  return message.message.size() + varint_field_bytes(message.seq) +
+         varint_field_bytes(wire_int64(message.time_ms));
 }
 
 }  // namespace
@@ -258,13 +257,9 @@ std::size_t push_message_bytes(const MessageFields& fields) noexcept {
   return push_bytes(RequestType::kMessage, message_bytes(fields));
 }
 
-std::byte* write_push_message(std::byte* out, const MessageFields& fields,
-                              std::size_t message_size_bytes) noexcept {
-  return write_message(write_push_header(out, RequestType::kMessage, message_size_bytes), fields);
-}
-
 std::byte* write_push_message(std::byte* out, const MessageFields& fields) noexcept {
-  return write_push_message(out, fields, message_bytes(fields));
+  out = write_push_header(out, RequestType::kMessage, message_bytes(fields));
+  return write_message(out, fields);
 }
 
 std::size_t sender_fields_bytes(std::string_view from, std::string_view device) noexcept {
@@ -282,11 +277,9 @@ std::size_t push_spliced_bytes(const SplicedMessage& message) noexcept {
 
 std::byte* write_push_spliced(std::byte* out, const SplicedMessage& message) noexcept {
   out = write_push_header(out, RequestType::kMessage, spliced_bytes(message));
-  out = write_raw(out, message.client_message);
-  out = write_raw(out, message.sender_fields);
+  out = write_raw(out, message.message);
   out = write_varint_field(out, 7, message.seq);
-  out = write_varint_field(out, 8, wire_int64(message.time_ms));
-  return write_varint_field(out, 10, message.peer_seq);
+  return write_varint_field(out, 8, wire_int64(message.time_ms));
 }
 
 }  // namespace ims

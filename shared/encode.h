@@ -137,18 +137,13 @@ std::byte* write_push(std::byte* out, RequestType type, ByteView payload) noexce
 
 std::size_t push_message_bytes(const MessageFields& fields) noexcept;
 std::byte* write_push_message(std::byte* out, const MessageFields& fields) noexcept;
-// With message_bytes(fields), where the caller has it already.
-std::byte* write_push_message(std::byte* out, const MessageFields& fields,
-                              std::size_t message_size_bytes) noexcept;
 
-// The same push made by splicing: the client's own bytes (MessageView::spliceable), then the
-// server's fields. Equal to write_push_message but for the order of the fields.
+// The same push made by splicing: the client's own bytes (MessageView::spliceable) and the sender's
+// fields, then the server's. Equal to write_push_message but for the order of the fields.
 struct SplicedMessage {
-  ByteView client_message;  // the Request.payload as it came
-  ByteView sender_fields;   // by write_sender_fields, once per connection
+  ByteView message;  // of both, one behind the other
   std::uint64_t seq = 0;
   std::int64_t time_ms = 0;
-  std::uint64_t peer_seq = 0;
 };
 
 // Message.from and Message.device, encoded once at login. At most kSenderFieldsBytesMax for names.

@@ -43,17 +43,8 @@ class RequestParts {
   ByteView tail() const noexcept { return at(sizeof(RequestRecord), record_.tail_bytes); }
 
   // What is pushed of a kMessage, with what the server says about it.
-  MessageFields fields(std::uint64_t seq, std::int64_t time_ms) const noexcept {
-    MessageFields fields;
-    fields.type = record_.type;
-    fields.payload = payload();
-    fields.from = from();
-    ((record_.header.flags & kFlagToGroup) != 0 ? fields.group : fields.to) = target();
-    fields.client_id = client_id();
-    fields.seq = seq;
-    fields.time_ms = time_ms;
-    fields.device = device();
-    return fields;
+  SplicedMessage message(std::uint64_t seq, std::int64_t time_ms) const noexcept {
+    return {tail(), seq, time_ms};
   }
 
  private:

@@ -338,7 +338,8 @@ TEST_CASE("a spliced push carries the client's fields and the server's") {
     return write_sender_fields(out, longest, longest);
   });
   CHECK(sender.size() == kSenderFieldsBytesMax);
-  const SplicedMessage spliced{as_bytes(client_message), as_bytes(sender), 5, 6, 0};
+  const std::string both = sender + client_message;
+  const SplicedMessage spliced{as_bytes(both), 5, 6};
   const auto push = parsed<ims::Request>(
       written(push_spliced_bytes(spliced),
               [&](std::byte* out) { return write_push_spliced(out, spliced); }));

@@ -29,13 +29,13 @@ class Written {
   Written(std::uint8_t type, bool to_group, const std::string& from, const std::string& device,
           const std::string& target, const std::string& client_id, const std::string& payload)
       : memory_((sizeof(RequestRecord) + 5 * 64 + payload.size()) / 8 + 1) {
-    MessageFields fields;
-    fields.type = type;
-    fields.payload = as_bytes(payload);
-    (to_group ? fields.group : fields.to) = target;
-    fields.client_id = as_bytes(client_id);
-    std::string message(message_bytes(fields), 0);
-    write_message(reinterpret_cast<std::byte*>(message.data()), fields);
+    MessageFields sent;
+    sent.type = type;
+    sent.payload = as_bytes(payload);
+    (to_group ? sent.group : sent.to) = target;
+    sent.client_id = as_bytes(client_id);
+    std::string message(message_bytes(sent), 0);
+    write_message(reinterpret_cast<std::byte*>(message.data()), sent);
     std::string sender(sender_fields_bytes(from, device), 0);
     write_sender_fields(reinterpret_cast<std::byte*>(sender.data()), from, device);
     const std::string tail = sender + message;
@@ -102,7 +102,15 @@ std::vector<std::byte> message_in(Edition edition, ByteView bytes, std::int32_t 
 }
 
 void check_push(Outer outer, const RequestRecord& record, std::int64_t time_ms) {
-  const MessageFields fields = RequestParts(record).fields(0, time_ms);
+  const RequestParts parts(record);
+  MessageFields fields;
+  fields.type = record.type;
+  fields.payload = parts.payload();
+  fields.from = parts.from();
+  ((record.header.flags & kFlagToGroup) != 0 ? fields.group : fields.to) = parts.target();
+  fields.client_id = parts.client_id();
+  fields.time_ms = time_ms;
+  fields.device = parts.device();
   const std::size_t body_bytes = push_message_bytes(fields);
   std::vector<std::byte> expected(message_bytes(fields));
   write_message(expected.data(), fields);
