@@ -43,6 +43,8 @@ void Gateway::feed(Connection& connection, ByteView bytes) {
     taking_ = &connection;
     const std::size_t taken = take_frames(connection, bytes);
     taking_ = nullptr;
+    // Whole frames, all taken, and more may come: as nearly always.
+    if (taken == bytes.size() && connection.takes_frames() && !connection.eof) [[likely]] return;
     if (connection.takes_frames()) keep(connection, bytes.subspan(taken));
   } else {
     keep(connection, bytes);
