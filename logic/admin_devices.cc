@@ -79,7 +79,7 @@ void Worker::tell_devices(const User& user, const Load& load, AdminCommand& comm
     for (const Session* session : user.sessions) {
       if (session->send_only || session->device != device.name) continue;
       device.online |= !session->closing;
-      device.acked_seq = std::max(device.acked_seq, session->feeds[0].passed());
+      device.acked_seq = std::max(device.acked_seq, session->inbox.passed());
     }
   }
 }

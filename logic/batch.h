@@ -59,6 +59,11 @@ struct Batch : CommitBatch {
   std::vector<std::string> erased_outbox;  // keys
   std::vector<Entity*> heads;  // whose user or group row is written when the batch is closed
   std::size_t released = 0;    // effects already released
+
+  // Tells it from the few others that are pending (Timeline::dirty_mark); never 0.
+  std::uint32_t mark() const noexcept {
+    return static_cast<std::uint32_t>(number) | std::uint32_t{1} << 31;
+  }
 };
 
 }  // namespace ims::logic

@@ -14,6 +14,9 @@
 namespace ims::logic {
 namespace {
 
+// Room that a batch keeps for its next round: not that of a burst of logins.
+constexpr std::size_t kEffectsKeptMax = 4 * kBatchMessagesMax;
+
 DedupeKey dedupe_key_at(std::string_view arena, std::size_t offset) noexcept {
   DedupeKey key;
   std::memcpy(&key, arena.substr(offset, sizeof key).data(), sizeof key);
@@ -49,6 +52,13 @@ bool Worker::batch_is_pending(std::uint64_t number) const noexcept {
          std::ranges::any_of(committed_, is_it);
 }
 
+bool Worker::is_dirty(const Timeline& timeline) const noexcept {
+  if (timeline.dirty_mark == 0) return false;
+  const auto is_it = [&](const Batch* batch) { return batch->mark() == timeline.dirty_mark; };
+  return (open_ != nullptr && is_it(open_)) || std::ranges::any_of(in_flight_, is_it) ||
+         std::ranges::any_of(committed_, is_it);
+}
+
 Batch* Worker::last_batch() const noexcept {
   if (open_ != nullptr) return open_;
   if (!in_flight_.empty()) return in_flight_.back();
@@ -59,18 +69,15 @@ Batch* Worker::last_batch() const noexcept {
 void Worker::touch_head(Entity& owner) {
   Batch& batch = open_batch();
   Timeline& timeline = timeline_of(owner);
-  if (timeline.dirty_batch == batch.number) return;
-  timeline.dirty_batch = batch.number;
+  if (timeline.dirty_mark == batch.mark()) return;
+  timeline.dirty_mark = batch.mark();
   batch.heads.push_back(&owner);
   pin(&owner);
 }
 
 std::uint64_t Worker::append_row(Entity& owner, Timeline& timeline, std::int64_t& time_ms) {
-  TimelineState& state = timeline.pending;
-  time_ms = std::max(now_.wall_ms, state.last_time_ms);
-  state.last_time_ms = time_ms;
-  const std::uint64_t seq = ++state.head;
-  if (state.first_seq == seq) state.first_time_ms = time_ms;
+  time_ms = now_.wall_ms;
+  const std::uint64_t seq = timeline.append(time_ms);
   ++open_batch().messages;
   counters_.add(Counter::kRowsStored);
   touch_head(owner);
@@ -85,7 +92,7 @@ RowSlot Worker::put_row(Entity& owner, const Timeline& timeline, std::uint64_t s
   scratch_.clear();
   append_row_header(scratch_, time_ms, origin, sender, kind);
   char* value =
-      ops().put_space(Table::kRows, row_key(timeline.key, seq), kRowHeaderBytes + body_bytes);
+      ops().put_space(Table::kRows, row_key(timeline.key(), seq), kRowHeaderBytes + body_bytes);
   std::memcpy(value, scratch_.data(), kRowHeaderBytes);
   const std::size_t body_offset = ops().last_value_offset() + kRowHeaderBytes;
   Effect& effect = add_effect(Effect::Kind::kRow, &owner);
@@ -106,12 +113,12 @@ void Worker::submit_batch() {
     if (owner->kind == NameKind::kUser) {
       const User& user = static_cast<const User&>(*owner);
       batch.batch.put(Table::kMeta, user_key(user.partition(), user.tenant, user.name),
-                      encode_user({user.id, user.inbox.pending, user.last_seen_ms, user.removed,
+                      encode_user({user.id(), user.inbox.pending(), user.last_seen_ms, user.removed,
                                    user.contact_count, user.blocked_count, user.online_boot}));
     } else {
       const Group& group = static_cast<const Group&>(*owner);
       batch.batch.put(Table::kMeta, group_key(group.partition(), group.tenant, group.name),
-                      encode_group({group.id, group.timeline.pending, group.label,
+                      encode_group({group.id, group.timeline.pending(), group.label,
                                     group.member_count, group.open, group.dismissed}));
     }
   }
@@ -165,9 +172,14 @@ bool Worker::take_committed() {
 }
 
 void Worker::finish_batch(Batch* batch) {
-  for (Entity* owner : batch->heads) unpin(owner);
+  for (Entity* owner : batch->heads) {
+    Timeline& timeline = timeline_of(*owner);
+    if (timeline.dirty_mark == batch->mark()) timeline.dirty_mark = 0;
+    unpin(owner);
+  }
   batch->heads.clear();
   batch->effects.clear();
+  if (batch->effects.capacity() > kEffectsKeptMax) batch->effects = {};
   batch->released = 0;
   batch->arena.clear();
   batch->erased_outbox.clear();
@@ -197,10 +209,7 @@ void Worker::release_effect(Batch& batch, const Effect& effect) {
           batch.batch.bytes().substr(effect.body_offset, effect.body_bytes);
       Entity& owner = *effect.owner;
       const bool to_group = owner.kind == NameKind::kGroup;
-      Timeline& timeline = timeline_of(owner);
-      timeline.durable.head = effect.seq;
-      timeline.durable.last_time_ms = effect.time_ms;
-      if (timeline.durable.first_seq == effect.seq) timeline.durable.first_time_ms = effect.time_ms;
+      timeline_of(owner).commit(effect.seq, effect.time_ms);
       if (effect.meta) --static_cast<Group&>(owner).pending_changes;
 
       answer(effect.requester, effect.code, {}, effect.seq, effect.time_ms, payload);
@@ -307,8 +316,8 @@ void Worker::fail_pending(Batch& first) {
     tell_effect_done(record.worker, record.number, false);
   }
   for (const auto& session : sessions_) {  // cursors that were in those batches
-    for (Feed& feed : session->feeds) {
-      if (feed.in_use) mark_dirty(*session, feed);
+    for (std::size_t i = 0; i < session->feed_count(); ++i) {
+      if (session->in_use(i)) mark_dirty(*session, session->feed(i));
     }
   }
   go_on();
@@ -364,13 +373,11 @@ void Worker::drop_pending_state(Batch& batch) {
   for (std::string& key : batch.erased_outbox) unerased_outbox_.push_back(std::move(key));
   batch.erased_outbox.clear();
   for (Entity* owner : batch.heads) {
-    Timeline& timeline = timeline_of(*owner);
-    timeline.pending = timeline.durable;
-    timeline.dirty_batch = 0;
+    timeline_of(*owner).drop_pending();
     if (owner->kind == NameKind::kUser) {
       User& user = static_cast<User&>(*owner);
       user.mine.reset();
-      user.contacts.reset();
+      user.forget_contacts();
       user.counts_stale = true;
       flush_again(user);
       if (user.sessions.empty()) user.state = Entity::State::kNew;

@@ -1,5 +1,6 @@
 // A vector that is one pointer while empty: for the many lists of users and sessions that mostly
 // hold nothing, or one element. Size and capacity stand in front of the elements, in one block.
+// KnownList: one that may be unknown.
 //
 // Growth     1, 2, 4, ... elements; memory is kept until assignment or destruction, as a vector's.
 // Exceptions Elements must move without throwing. Iterators are pointers, and a growing or
@@ -14,7 +15,12 @@
 #include <type_traits>
 #include <utility>
 
+#include "shared/assert.h"
+
 namespace ims::logic {
+
+template <typename T>
+class KnownList;
 
 template <typename T>
 class CompactVector {
@@ -90,6 +96,16 @@ class CompactVector {
     if (count > capacity()) grow(count);
     while (size() < count) std::construct_at(elements() + block_->size++);
   }
+  // No more room than it needs.
+  void shrink() {
+    if (size() == capacity()) return;
+    if (empty()) return release();
+    grow(size());
+  }
+  // At least so many; exactly so many where it grows.
+  void reserve(std::size_t count) {
+    if (count > capacity()) grow(count);
+  }
   void clear() noexcept { erase(begin(), end()); }
   void swap(CompactVector& other) noexcept { std::swap(block_, other.block_); }
 
@@ -99,6 +115,9 @@ class CompactVector {
     std::uint32_t capacity;
   };
   static_assert(alignof(T) <= sizeof(Block));
+  friend class KnownList<T>;
+  // Of lists that are known to be empty: no element ever goes in there, it is never freed.
+  static inline Block empty_block_{0, 0};
 
   T* elements() noexcept { return reinterpret_cast<T*>(block_ + 1); }
   const T* elements() const noexcept { return reinterpret_cast<const T*>(block_ + 1); }
@@ -112,13 +131,47 @@ class CompactVector {
     block_ = larger;
   }
   void release() noexcept {
-    if (block_ == nullptr) return;
-    std::destroy(begin(), end());
-    ::operator delete(block_);
+    if (block_ != nullptr && block_ != &empty_block_) {
+      std::destroy(begin(), end());
+      ::operator delete(block_);
+    }
     block_ = nullptr;
   }
 
   Block* block_ = nullptr;
+};
+
+// A CompactVector that may be unknown, read like a pointer to one: null while nobody has read it
+// from the store. Known and empty, it owns nothing either.
+template <typename T>
+class KnownList {
+ public:
+  KnownList() noexcept = default;
+
+  void set(CompactVector<T> list) noexcept {
+    list_ = std::move(list);
+    if (list_.empty()) return forget_room();
+    list_.shrink();
+  }
+  void reset() noexcept { list_ = {}; }
+  // Gives back what an empty list holds.
+  void forget_room() noexcept {
+    IMS_ASSERT(list_.empty());
+    list_ = {};
+    list_.block_ = &CompactVector<T>::empty_block_;
+  }
+
+  CompactVector<T>& operator*() noexcept { return list_; }
+  const CompactVector<T>& operator*() const noexcept { return list_; }
+  CompactVector<T>* operator->() noexcept { return &list_; }
+  const CompactVector<T>* operator->() const noexcept { return &list_; }
+  explicit operator bool() const noexcept { return list_.block_ != nullptr; }
+  friend bool operator==(const KnownList& list, std::nullptr_t) noexcept {
+    return !static_cast<bool>(list);
+  }
+
+ private:
+  CompactVector<T> list_;
 };
 
 }  // namespace ims::logic

@@ -60,10 +60,10 @@ void Contacts::on_ask(const ContactExchangeRecord& record) {
     if (record.adds_event && full()) {
       answer.fact = ContactFact::kInboxFull;
     } else if (record.adds_contact) {
-      if (user.contact_count + user.contacts_reserved >= worker_.config_.max_contacts) {
+      if (user.contact_count + user.contacts_reserved() >= worker_.config_.max_contacts) {
         answer.fact = ContactFact::kAtContactLimit;
       } else {
-        ++user.contacts_reserved;
+        ++user.extra().contacts_reserved;
         worker_.pin(&user);
         reservations_.push_back({&user, worker_.now_.mono_ms + kExchangeTimeoutMs});
       }
@@ -118,8 +118,10 @@ void Contacts::expire() {
     it = exchanges_.begin();  // those behind may have begun others
   }
   while (!reservations_.empty() && now_ms >= reservations_.front().until_ms) {
-    --reservations_.front().user->contacts_reserved;
-    worker_.unpin(reservations_.front().user);
+    User& user = *reservations_.front().user;
+    --user.extra().contacts_reserved;
+    user.trim_extra();
+    worker_.unpin(&user);
     reservations_.pop_front();
   }
 }
@@ -129,7 +131,8 @@ void Contacts::release_place(User& user) {
       std::find_if(reservations_.begin(), reservations_.end(),
                    [&](const Reservation& reservation) { return reservation.user == &user; });
   if (reserved == reservations_.end()) return;
-  --user.contacts_reserved;
+  --user.extra().contacts_reserved;
+  user.trim_extra();
   worker_.unpin(&user);
   reservations_.erase(reserved);
 }
@@ -148,22 +151,23 @@ bool Contacts::ensure(User& user, std::span<const std::string_view> names, ByteV
     worker_.park(user, record);
     return false;
   }
-  if (user.contacts == nullptr) user.contacts = std::make_unique<User::ContactMap>();
-  if (user.contacts->size() > kContactsCachedMax && worker_.replaying_ != &user &&
-      !worker_.batch_is_pending(user.contacts_batch)) {
-    user.contacts->clear();
+  if (names.empty()) return true;
+  User::ContactMap& contacts = user.contacts();
+  if (contacts.size() > kContactsCachedMax && worker_.replaying_ != &user &&
+      !worker_.batch_is_pending(user.extra().contacts_batch)) {
+    contacts.clear();
   }
   Load* load = nullptr;
   for (const std::string_view name : names) {
-    if (user.contacts->contains(std::string(name))) continue;
-    const std::string key = contact_key(user.inbox.key, name);
+    if (contacts.contains(std::string(name))) continue;
+    const std::string key = contact_key(user.inbox.key(), name);
     std::string value;
     const StoreStatus status =
         worker_.ports_.store->get(Table::kMeta, key, &value, ReadTier::kCacheOnly);
     if (status == StoreStatus::kOk || status == StoreStatus::kNotFound) {
       ContactRow row;
       if (status == StoreStatus::kOk) row = decode_contact(value).value_or(ContactRow{});
-      user.contacts->try_emplace(std::string(name), row);
+      contacts.try_emplace(std::string(name), row);
       continue;
     }
     if (load == nullptr) {
@@ -188,20 +192,21 @@ void Contacts::take_loaded(User& user, const Load& load) {
     user.counts_stale = false;
     return;
   }
-  if (user.contacts == nullptr) user.contacts = std::make_unique<User::ContactMap>();
+  User::ContactMap& contacts = user.contacts();
   for (const ReadJob::Get& get : load.gets) {
     if (get.table != Table::kMeta) continue;
     ContactRow row;
     if (get.status == StoreStatus::kOk) row = decode_contact(get.value).value_or(ContactRow{});
-    user.contacts->try_emplace(std::string(name_of_member_key(get.key)), row);
+    contacts.try_emplace(std::string(name_of_member_key(get.key)), row);
   }
 }
 
 const ContactRow& Contacts::view(const User& user, std::string_view name) const {
   static const ContactRow kNone;
-  if (user.contacts == nullptr) return kNone;
-  const auto it = user.contacts->find(std::string(name));
-  return it == user.contacts->end() ? kNone : it->second;
+  const User::ContactMap* contacts = user.known_contacts();
+  if (contacts == nullptr) return kNone;
+  const auto it = contacts->find(std::string(name));
+  return it == contacts->end() ? kNone : it->second;
 }
 
 }  // namespace ims::logic

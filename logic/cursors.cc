@@ -2,9 +2,13 @@
 // their way to the store.
 //
 //   session's feeds ──ACK with an id──▶ put_cursor: the open batch, answered when it is durable
-//        │ └──moved, half a second──▶ flush_cursors ──┘
-//        └──the session ends──▶ User::cursors, dirty ──half a second──▶ flush_user
+//     ▲  │ └──moved, half a second──▶ flush_cursors ──┘
+//     │  └──the session ends──▶ User::cursors, dirty ──half a second──▶ flush_user
+//     └──login: what is stored────┘
 //
+// Once: what a session's feed says of its device is not in User::cursors as well, unless it is what
+// an earlier session left and waits to be stored. It is back there when the device's last session
+// ends. A device with a session counts as known, however long ago its cursor was stored.
 // A device that comes back within that time finds its cursor in memory; who comes and goes often
 // costs two rows in half a second, however often that is.
 
@@ -13,33 +17,57 @@
 #include "logic/worker.h"
 
 namespace ims::logic {
+namespace {
+
+// A session of the device has the cursor in its feed of that timeline.
+bool has_cursor(const User& user, std::string_view device, std::uint64_t timeline,
+                const Session* except = nullptr) {
+  return std::ranges::any_of(user.sessions, [&](const Session* session) {
+    return session->has_cursors && session != except && session->device == device &&
+           session->find_feed(timeline) != nullptr;
+  });
+}
+
+void drop_cursor(User& user, std::string_view device, std::uint64_t timeline) {
+  CursorList& all = *user.cursors;
+  if (all.empty()) return;
+  if (DeviceCursor* const found = find_cursor(all, device, timeline)) all.erase(found);
+  if (all.empty()) user.cursors.forget_room();
+}
+
+}  // namespace
 
 void Worker::mark_dirty(Session& session, Feed& feed) {
-  feed.dirty = true;
+  feed.set_dirty(true);
+  visit_soon(session);
+}
+
+// flush_cursors() comes by.
+void Worker::visit_soon(Session& session) {
   if (session.in_dirty_list) return;
   session.in_dirty_list = true;
   dirty_sessions_.push_back(session.connection);
 }
 
-// The highest cursor among the user's sessions, whatever the store has heard of it; 0: none.
-std::uint64_t Worker::live_cursor(const User& user, std::uint64_t timeline) const {
+// The highest cursor among the user's other sessions, whatever the store has heard of it; 0: none.
+std::uint64_t Worker::live_cursor(const Session& but, std::uint64_t timeline) const {
   std::uint64_t cursor = 0;
-  for (const Session* session : user.sessions) {
-    for (const Feed& feed : session->feeds) {
-      if (feed.in_use && feed.timeline.id == timeline) cursor = std::max(cursor, feed.passed());
-    }
+  for (const Session* session : but.user->sessions) {
+    if (session == &but) continue;
+    const Feed* const feed = session->find_feed(timeline);
+    if (feed != nullptr) cursor = std::max(cursor, feed->passed());
   }
   return cursor;
 }
 
-// The highest cursor among the device's sessions: an older one may be flushed after a newer one.
-std::uint64_t Worker::device_cursor(const Session& session, std::uint64_t timeline) const {
-  std::uint64_t cursor = 0;
+// The highest cursor among the device's sessions, of which `session` is at `cursor`: an older one
+// may be flushed after a newer one.
+std::uint64_t Worker::device_cursor(const Session& session, std::uint64_t timeline,
+                                    std::uint64_t cursor) const {
   for (const Session* other : session.user->sessions) {
-    if (other->send_only || other->device != session.device) continue;
-    for (const Feed& feed : other->feeds) {
-      if (feed.in_use && feed.timeline.id == timeline) cursor = std::max(cursor, feed.acked);
-    }
+    if (other == &session || other->send_only || other->device != session.device) continue;
+    const Feed* const feed = other->find_feed(timeline);
+    if (feed != nullptr) cursor = std::max(cursor, feed->acked());
   }
   return cursor;
 }
@@ -52,9 +80,16 @@ bool Worker::is_forgotten(const DeviceCursor& cursor) const {
 }
 
 std::uint8_t Worker::count_devices(const User& user) const {
-  const auto known = std::ranges::count_if(*user.cursors, [&](const DeviceCursor& cursor) {
-    return cursor.timeline == user.id.value && !is_forgotten(cursor);
+  auto known = std::ranges::count_if(*user.cursors, [&](const DeviceCursor& cursor) {
+    return cursor.timeline == user.id().value && !is_forgotten(cursor) &&
+           !has_cursor(user, cursor.device, user.id().value);
   });
+  for (auto at = user.sessions.begin(); at != user.sessions.end(); ++at) {
+    const bool is_first = std::none_of(user.sessions.begin(), at, [&](const Session* before) {
+      return before->has_cursors && before->device == (*at)->device;
+    });
+    known += (*at)->has_cursors && is_first ? 1 : 0;
+  }
   return static_cast<std::uint8_t>(known);
 }
 
@@ -64,7 +99,7 @@ void Worker::forget_oldest_devices(User& user) {
   while (count_devices(user) >= config_.max_known_devices) {
     const DeviceCursor* oldest = nullptr;
     for (const DeviceCursor& cursor : *user.cursors) {
-      if (cursor.timeline != user.id.value || is_forgotten(cursor)) continue;
+      if (cursor.timeline != user.id().value || is_forgotten(cursor)) continue;
       if (session_of(user, cursor.device) != nullptr) continue;
       if (oldest == nullptr || cursor.row.last_used_ms < oldest->row.last_used_ms) {
         oldest = &cursor;
@@ -79,7 +114,7 @@ void Worker::forget_oldest_devices(User& user) {
 void Worker::forget_device(User& user, std::string_view device) {
   for (const DeviceCursor& cursor : *user.cursors) {
     if (cursor.device != device) continue;
-    ops().erase(Table::kCursors, cursor_key(user.inbox.key, device, cursor.timeline));
+    ops().erase(Table::kCursors, cursor_key(user.inbox.key(), device, cursor.timeline));
   }
   drop_cursors(*user.cursors, device);
 }
@@ -87,8 +122,11 @@ void Worker::forget_device(User& user, std::string_view device) {
 // A login of the device is durable.
 void Worker::device_is_stored(User& user, std::string_view device) {
   if (user.cursors == nullptr) return;
-  if (DeviceCursor* inbox = find_cursor(*user.cursors, device, user.id.value)) {
+  if (DeviceCursor* inbox = find_cursor(*user.cursors, device, user.id().value)) {
     inbox->stored = true;
+  }
+  for (Session* session : user.sessions) {
+    if (session->has_cursors && session->device == device) session->device_stored = true;
   }
 }
 
@@ -96,7 +134,7 @@ void Worker::device_is_stored(User& user, std::string_view device) {
 // login is that of a new device again. One that goes on beside it fails, or stores the device, too.
 void Worker::forget_unstored(User& user, std::string_view device) {
   if (user.cursors == nullptr) return;
-  const DeviceCursor* inbox = find_cursor(*user.cursors, device, user.id.value);
+  const DeviceCursor* inbox = find_cursor(*user.cursors, device, user.id().value);
   if ((inbox != nullptr && inbox->stored) || session_of(user, device) != nullptr) return;
   drop_cursors(*user.cursors, device);
 }
@@ -105,17 +143,22 @@ void Worker::forget_unstored(User& user, std::string_view device) {
 
 void Worker::put_cursor(User& user, std::string_view device, std::uint64_t timeline,
                         std::uint64_t seq) {
-  DeviceCursor& cursor = cursor_of(*user.cursors, device, timeline);
-  cursor.row = {now_.wall_ms, seq};
-  store_cursor(user, cursor);
+  const CursorRow row{now_.wall_ms, seq};
+  if (has_cursor(user, device, timeline)) {
+    drop_cursor(user, device, timeline);
+  } else {
+    DeviceCursor& cursor = cursor_of(*user.cursors, device, timeline);
+    cursor.row = row;
+    cursor.dirty = false;
+  }
+  store_cursor(user, device, timeline, row);
 }
 
-// Into the open batch, as it is in memory.
-void Worker::store_cursor(User& user, DeviceCursor& cursor) {
-  cursor.dirty = false;
+// Into the open batch.
+void Worker::store_cursor(User& user, std::string_view device, std::uint64_t timeline,
+                          CursorRow row) {
   note_change(user);
-  ops().put(Table::kCursors, cursor_key(user.inbox.key, cursor.device, cursor.timeline),
-            encode_cursor(cursor.row));
+  ops().put(Table::kCursors, cursor_key(user.inbox.key(), device, timeline), encode_cursor(row));
 }
 
 void Worker::flush_cursors(Session& session) {
@@ -128,29 +171,63 @@ void Worker::flush_cursors(Session& session) {
     user.last_seen_ms = std::max(user.last_seen_ms, now_.wall_ms);
     touch_head(user);
   }
-  for (Feed& feed : session.feeds) {
-    if (!feed.dirty || !feed.in_use) continue;
-    feed.dirty = false;
-    put_cursor(user, session.device, feed.timeline.id, device_cursor(session, feed.timeline.id));
+  for (std::size_t i = 0; i < session.feed_count(); ++i) {
+    Feed& feed = session.feed(i);
+    feed.settle();
+    if (!feed.dirty() || !session.in_use(i)) continue;
+    feed.set_dirty(false);
+    const std::uint64_t timeline = session.timeline(i).id;
+    put_cursor(user, session.device, timeline, device_cursor(session, timeline, feed.acked()));
   }
+  if (session.handed_count() == 0) session.handed.reset();
 }
 
-// The session ends: what moved stays in memory, to be stored soon.
+// A login: from here on the session's feeds are its device's cursors.
+void Worker::take_cursors(Session& session) {
+  User& user = *session.user;
+  session.device_stored |= std::ranges::any_of(user.sessions, [&](const Session* other) {
+    return other->device_stored && other->device == session.device;
+  });
+  const DeviceCursor* inbox = find_cursor(*user.cursors, session.device, user.id().value);
+  session.device_stored |= inbox != nullptr && inbox->stored;
+  session.has_cursors = true;
+  drop_taken_cursors(user);
+}
+
+// What feeds say, and is in a batch, is not kept twice.
+void Worker::drop_taken_cursors(User& user) {
+  CursorList& all = *user.cursors;
+  all.erase(std::remove_if(all.begin(), all.end(),
+                           [&](const DeviceCursor& cursor) {
+                             return !cursor.dirty &&
+                                    has_cursor(user, cursor.device, cursor.timeline);
+                           }),
+            all.end());
+  if (all.empty()) user.cursors.forget_room();
+}
+
+// The session ends: where the device has no other, its cursors are the user's again; what moved is
+// stored soon. A group's that is where the membership began says nothing.
 void Worker::keep_cursors(Session& session) {
-  for (Feed& feed : session.feeds) {
-    if (!feed.dirty || !feed.in_use) continue;
-    DeviceCursor& cursor =
-        cursor_of(*session.user->cursors, session.device, feed.timeline.id);
-    cursor.row = {now_.wall_ms, device_cursor(session, feed.timeline.id)};
-    cursor.dirty = true;
+  User& user = *session.user;
+  for (std::size_t i = 0; i < session.feed_count(); ++i) {
+    const Feed& feed = session.feed(i);
+    if (!session.in_use(i)) continue;
+    const std::uint64_t timeline = session.timeline(i).id;
+    if (has_cursor(user, session.device, timeline, &session)) continue;
+    if (i > 0 && !feed.dirty() && feed.acked() < session.groups[i - 1].join_seq()) continue;
+    DeviceCursor& cursor = cursor_of(*user.cursors, session.device, timeline);
+    cursor.row = {now_.wall_ms, feed.acked()};
+    cursor.dirty |= feed.dirty();
+    cursor.stored = i == 0 && session.device_stored;
   }
 }
 
 // An earlier session of the device left the cursor in memory, not in a batch yet.
-bool Worker::is_kept(const Session& session, const Feed& feed) const {
-  const User& user = *session.user;
+bool Worker::is_kept(const Session& session, std::uint64_t timeline) const {
+  User& user = *session.user;
   if (!user.in_dirty_list) return false;
-  const DeviceCursor* kept = find_cursor(*user.cursors, session.device, feed.timeline.id);
+  const DeviceCursor* kept = find_cursor(*user.cursors, session.device, timeline);
   return kept != nullptr && kept->dirty;
 }
 
@@ -174,10 +251,13 @@ void Worker::flush_users() {
 void Worker::flush_user(User& user) {
   const bool exists = user.state == Entity::State::kReady || user.removed;
   if (exists) touch_head(user);
-  if (user.cursors == nullptr || !user.id) return;
+  if (user.cursors == nullptr || !user.id()) return;
   for (DeviceCursor& cursor : *user.cursors) {
-    if (cursor.dirty) store_cursor(user, cursor);
+    if (!cursor.dirty) continue;
+    cursor.dirty = false;
+    store_cursor(user, cursor.device, cursor.timeline, cursor.row);
   }
+  drop_taken_cursors(user);
 }
 
 // A batch of the user's failed: what of it were cursors is stored once more.

@@ -47,7 +47,7 @@ bool Worker::is_duplicate(const RequestRecord& record, const RequestParts& parts
     if (!knows_repeats(timeline) && !look_through(target, timeline, bytes_of(record))) return true;
     repeats_.clear();
     dedupe_->find(key.hash, [&](std::uint64_t seq) {
-      if (seq <= timeline.durable.head) repeats_.push_back(seq);
+      if (seq <= timeline.head()) repeats_.push_back(seq);
     });
     for (const std::uint64_t seq : repeats_) {
       FirstMessage first;
@@ -72,7 +72,7 @@ bool Worker::is_duplicate(const RequestRecord& record, const RequestParts& parts
 bool Worker::knows_repeats(Timeline& timeline) {
   if (timeline.repeats_epoch == dedupe_->epoch()) return true;
   const std::int64_t cutoff_ms = now_.wall_ms - config_.dedupe_window_ms;
-  if (dedupe_->complete_since_ms() > cutoff_ms && timeline.durable.last_time_ms > cutoff_ms) {
+  if (dedupe_->complete_since_ms() > cutoff_ms && timeline.last_time_ms() > cutoff_ms) {
     return false;
   }
   timeline.repeats_epoch = dedupe_->epoch();
@@ -84,9 +84,9 @@ bool Worker::look_through(Entity& target, Timeline& timeline, ByteView record) {
   if (must_wait(target, record)) return false;
   target.reading = true;
   Load* load = make_load(Load::Kind::kRepeats, Load::Reason::kReplay, &target);
-  load->timeline_key = timeline.key;
-  load->seq_from = timeline.durable.first_seq;
-  load->seq_to = timeline.durable.head;
+  load->timeline_key = timeline.key();
+  load->seq_from = timeline.first_seq();
+  load->seq_to = timeline.head();
   load->cutoff_ms = now_.wall_ms - config_.dedupe_window_ms;
   load->hash_seed = identity_.hash_seed;
   start_load(load);
@@ -107,7 +107,7 @@ void Worker::take_repeats(Timeline& timeline, const Load& load) {
 Found Worker::read_first(const RequestRecord& record, const RequestParts& parts, Entity& target,
                          const Timeline& timeline, std::uint64_t seq, FirstMessage& first) {
   const auto status =
-      read_row(target, row_key(timeline.key, seq), false, bytes_of(record), scratch_);
+      read_row(target, row_key(timeline.key(), seq), false, bytes_of(record), scratch_);
   if (!status) return Found::kWaits;
   if (*status == StoreStatus::kNotFound) return Found::kNo;
   if (*status != StoreStatus::kOk) {

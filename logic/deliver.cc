@@ -14,6 +14,13 @@ constexpr std::uint32_t kPagesPerTurnMax = 32;   // catch-up pages of all sessio
 constexpr std::size_t kSkipsPerSessionMax = 4096;  // 64 KiB of ranges; more waits for ACKs
 constexpr std::uint8_t kFlagsToMember = kFlagStored | kFlagToMany;  // a group's row, read late
 
+// Rows of the timeline come to the session as they are committed.
+bool is_heard(const Session& session, std::size_t feed_index) {
+  if (feed_index == 0) return true;
+  const GroupHub* const hub = session.groups[feed_index - 1].hub();
+  return hub != nullptr && hub->subscribed;
+}
+
 std::size_t queued_bytes(std::size_t body_bytes) { return body_bytes + kOuterHeaderBytesMax; }
 
 }  // namespace
@@ -25,34 +32,35 @@ Session* Worker::find_session(ConnectionId connection) {
 
 // ---- the window ---------------------------------------------------------------------------------
 
-std::uint64_t Worker::feed_head(const Session& session, const Feed& feed) const {
-  if (feed.end_seq != 0) return feed.end_seq;
-  if (feed.hub != nullptr) return feed.hub->subscribed ? feed.hub->heard_head : 0;
-  return session.user->inbox.durable.head;
+std::uint64_t Worker::feed_head(const Session& session, std::size_t feed_index) const {
+  if (feed_index == 0) return session.user->inbox.head();
+  const GroupFeed& group = session.groups[feed_index - 1];
+  const GroupHub* const hub = group.hub();
+  if (hub == nullptr) return group.end_seq();
+  return hub->subscribed ? hub->heard_head : 0;
 }
 
 bool Worker::can_hand(const Session& session, const Feed& feed, std::size_t bytes) const {
-  if (!session.answered || session.closing || session.refused || session.waits_for) return false;
-  if (session.handed_count() >= config_.push_window) return false;
-  if (session.mode == AckMode::kExplicit && feed.unacked >= config_.push_window) return false;
-  if (feed.skips.size() >= kSkipsPerSessionMax) return false;
-  return session.handed_count() == 0 || session.handed_bytes + bytes <= handed_bytes_max_;
+  if (!session.answered || session.closing || session.refused) return false;
+  const std::size_t handed = session.handed_count();
+  if (handed >= config_.push_window) return false;
+  if (session.mode == AckMode::kExplicit && feed.unacked() >= config_.push_window) return false;
+  if (feed.skip_count() >= kSkipsPerSessionMax) return false;
+  return handed == 0 || session.handed->bytes + bytes <= handed_bytes_max_;
 }
 
 // The row goes to the gateway: counted against the window until the kernel took it.
 void Worker::hand(Session& session, std::uint32_t feed_index, std::uint64_t seq, std::size_t bytes,
                   PushTarget& target) {
-  Feed& feed = session.feeds[feed_index];
-  IMS_ASSERT(seq > feed.handed);
-  if (seq > feed.handed + 1) feed.skip(feed.handed + 1, seq - 1);
-  feed.handed = seq;
-  ++feed.unacked;
-  session.handed_bytes += bytes;
-  if (session.handed_head > 0 && session.handed_head == session.handed.size()) {
-    session.handed.clear();
-    session.handed_head = 0;
+  session.feed(feed_index).push(seq);
+  if (session.handed == nullptr) session.handed = std::make_unique<HandedRows>();
+  HandedRows& handed = *session.handed;
+  handed.bytes += static_cast<std::uint32_t>(bytes);
+  if (handed.head > 0 && handed.head == handed.rows.size()) {
+    handed.rows.clear();
+    handed.head = 0;
   }
-  session.handed.push_back({seq, static_cast<std::uint32_t>(bytes), feed_index});
+  handed.rows.push_back({seq, static_cast<std::uint32_t>(bytes), feed_index});
   target.connection = session.connection;
   target.ordinal = session.next_ordinal++;
   if (session.restart) {
@@ -67,19 +75,19 @@ void Worker::hand(Session& session, std::uint32_t feed_index, std::uint64_t seq,
 // Collects the session for push_row() if it is LIVE and has room; else it catches up later.
 void Worker::consider_live(Session& session, std::uint32_t feed_index, std::uint64_t seq,
                            SessionId origin, std::size_t bytes) {
-  Feed& feed = session.feeds[feed_index];
-  if (!feed.live || seq <= feed.handed) {
+  Feed& feed = session.feed(feed_index);
+  if (!feed.live() || seq <= feed.handed()) {
     // Catching up: the pump finds the row by itself, or was just told that there is one.
-    if (seq > feed.handed) enqueue_pump(session);
+    if (seq > feed.handed()) enqueue_pump(session);
     return;
   }
   if (origin == session.id) {
     feed.skip(seq, seq);
-    if (feed.dirty) mark_dirty(session, feed);
+    if (feed.dirty()) mark_dirty(session, feed);
     return;
   }
   if (!can_hand(session, feed, queued_bytes(bytes))) {
-    feed.live = false;
+    feed.set_live(false);
     counters_.add(Counter::kCatchupEntered);
     return;  // Taken or ACK brings it back
   }
@@ -101,7 +109,7 @@ void Worker::push_row(std::uint64_t seq, std::string_view body) {
         counters_.add(Counter::kRingFullDeliveries);
         IMS_PROBE(ring_full, 1, gateway);
         for (std::size_t i = at; i < at + count; ++i) {
-          candidates[i].session->feeds[candidates[i].feed].live = false;
+          candidates[i].session->feed(candidates[i].feed).set_live(false);
           enqueue_pump(*candidates[i].session);
         }
         continue;
@@ -191,28 +199,28 @@ void Worker::pump_some() {
 
 // One page of one timeline, round robin; the inbox goes first after a login.
 void Worker::pump(Session& session) {
-  if (session.reading || session.closing || !session.answered || session.waits_for) return;
-  for (std::size_t tried = 0; tried < session.feeds.size(); ++tried) {
-    const std::size_t index = session.next_feed % session.feeds.size();
+  if (session.reading || session.closing || !session.answered) return;
+  for (std::size_t tried = 0; tried < session.feed_count(); ++tried) {
+    const std::size_t index = session.next_feed % session.feed_count();
     session.next_feed = static_cast<std::uint32_t>(index) + 1;
-    Feed& feed = session.feeds[index];
-    if (!feed.in_use || feed.live) continue;
-    const std::uint64_t head = feed_head(session, feed);
-    if (feed.handed >= head) {
+    Feed& feed = session.feed(index);
+    if (!session.in_use(index) || feed.live()) continue;
+    const std::uint64_t head = feed_head(session, index);
+    if (feed.handed() >= head) {
       // An ended membership stays as it is; a subscription that is not answered yet has no head.
-      feed.live = feed.end_seq == 0 && (feed.hub == nullptr || feed.hub->subscribed);
+      feed.set_live(is_heard(session, index));
       continue;
     }
     if (!can_hand(session, feed, 0)) continue;
-    if (is_in_shared_page(feed, head)) {
+    if (is_in_shared_page(session, index, head)) {
       return hand_page(session, static_cast<std::uint32_t>(index), shared_page_);
     }
     Load* load = make_load(Load::Kind::kRowPage, Load::Reason::kCatchup, session.user);
-    load->timeline_key = feed.timeline;
+    load->timeline_key = session.timeline(index);
     load->connection = session.connection;
     load->session = session.id;
     load->feed = static_cast<std::uint32_t>(index);
-    load->seq_from = feed.handed + 1;
+    load->seq_from = feed.handed() + 1;
     load->seq_to = head;
     load->rows_max = static_cast<std::uint32_t>(
         std::min<std::size_t>(kCatchupPageRowsMax, config_.push_window - session.handed_count()));
@@ -249,26 +257,31 @@ void Worker::share_page(Load& load) {
   shared_page_.page.swap(load.page);
 }
 
-bool Worker::is_in_shared_page(const Feed& feed, std::uint64_t head) const {
-  if (shared_page_.page.empty() || shared_page_.timeline_key != feed.timeline) return false;
-  return shared_page_.seq_from <= feed.handed + 1 && shared_page_.seq_to <= head &&
-         feed.handed < shared_page_.page.back().seq;
+bool Worker::is_in_shared_page(const Session& session, std::size_t feed_index,
+                               std::uint64_t head) const {
+  if (shared_page_.page.empty()) return false;
+  if (shared_page_.timeline_key != session.timeline(feed_index)) return false;
+  const std::uint64_t handed = session.feed(feed_index).handed();
+  return shared_page_.seq_from <= handed + 1 && shared_page_.seq_to <= head &&
+         handed < shared_page_.page.back().seq;
 }
 
 void Worker::hand_page(Session& session, std::uint32_t feed_index, const Load& page) {
-  Feed& feed = session.feeds[feed_index];
+  Feed& feed = session.feed(feed_index);
   // Rejoined meanwhile, or rewound behind the page's start by a refusal: read again from there.
-  if (!feed.in_use || page.seq_from > feed.handed + 1) return enqueue_pump(session);
+  if (!session.in_use(feed_index) || page.seq_from > feed.handed() + 1) {
+    return enqueue_pump(session);
+  }
   std::uint64_t last = page.seq_to;  // rows up to here were looked at
   if (page.more && !page.page.empty()) last = page.page.back().seq;
   bool room = true;
   for (const Load::Page& found : page.page) {
-    if (found.seq <= feed.handed) continue;  // an ACK passed it meanwhile
+    if (found.seq <= feed.handed()) continue;  // an ACK passed it meanwhile
     const auto row = decode_row(found.value);
     if (!row) continue;
     if (row->time_ms < page.cutoff_ms) continue;  // past retention: passed over like a gap
     if (row->origin_session == session.id) {
-      feed.skip(feed.handed + 1, found.seq);
+      feed.skip(feed.handed() + 1, found.seq);
       continue;
     }
     const std::size_t bytes = queued_bytes(row->body.size());
@@ -297,8 +310,8 @@ void Worker::hand_page(Session& session, std::uint32_t feed_index, const Load& p
     writer.append(as_bytes(row->body));
     writer.commit();
   }
-  if (room && last > feed.handed) feed.skip(feed.handed + 1, last);
-  if (feed.dirty) mark_dirty(session, feed);
+  if (room && last > feed.handed()) feed.skip(feed.handed() + 1, last);
+  if (feed.dirty()) mark_dirty(session, feed);
   // More rows, or another timeline: again in a later turn, unless only the client can make room.
   if (room) enqueue_pump(session);
 }

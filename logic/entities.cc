@@ -15,8 +15,8 @@ std::size_t cost_bytes(const Entity& entity) {
   std::size_t bytes = entity.name.size() + 96;
   if (entity.kind == NameKind::kUser) {
     const User& user = static_cast<const User&>(entity);
-    bytes += sizeof(User) + (user.mine ? user.mine->size() * (sizeof(Mine) + 16) : 0) +
-             (user.cursors ? user.cursors->size() * sizeof(DeviceCursor) : 0);
+    bytes += sizeof(User) + user.mine->size() * (sizeof(Mine) + 16) +
+             user.cursors->size() * sizeof(DeviceCursor);
   } else {
     bytes += sizeof(Group) + static_cast<const Group&>(entity).members.size() * 128;
   }

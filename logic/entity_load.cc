@@ -61,12 +61,12 @@ bool Worker::may_prefetch(const Entity& entity) const noexcept {
 
 // first_seq is as of now: rows that passed out of retention are no longer counted.
 bool Worker::ensure_fresh(Entity& entity, Timeline& timeline, ByteView record) {
-  TimelineState& known = timeline.durable;
+  const TimelineState known = timeline.durable();
   if (known.first_seq > known.head || known.first_time_ms >= retention_cutoff_ms()) return true;
   if (must_wait(entity, record)) return false;
   entity.reading = true;
   Load* load = make_load(Load::Kind::kFirstSeq, Load::Reason::kReplay, &entity);
-  load->timeline_key = timeline.key;
+  load->timeline_key = timeline.key();
   load->timeline = known;
   start_load(load);
   if (!entity.reading) return true;
@@ -86,7 +86,7 @@ bool Worker::ensure_mine(User& user, ByteView record) {
 void Worker::begin_mine(User& user) {
   user.reading = true;
   Load* load = make_load(Load::Kind::kMine, Load::Reason::kReplay, &user);
-  load->timeline_key = user.inbox.key;
+  load->timeline_key = user.inbox.key();
   start_load_quiet(load);
 }
 
@@ -101,7 +101,7 @@ bool Worker::ensure_members(Group& group, std::span<const std::string_view> name
   for (const std::string_view name : names) {
     if (group.members.contains(std::string(name))) continue;
     if (load == nullptr) load = make_load(Load::Kind::kGets, Load::Reason::kReplay, &group);
-    load->gets.push_back({Table::kMeta, member_key(group.timeline.key, name), {}, {}});
+    load->gets.push_back({Table::kMeta, member_key(group.timeline.key(), name), {}, {}});
   }
   if (load == nullptr) return true;
   group.reading = true;
@@ -215,7 +215,7 @@ void Worker::adopt(Entity& entity, const Load& load) {
   if (load.entity_value.empty()) {
     entity.state = Entity::State::kAbsent;
     if (entity.kind == NameKind::kUser) {
-      static_cast<User&>(entity).id = {};
+      static_cast<User&>(entity).inbox.adopt({}, {});
       static_cast<User&>(entity).cursors.reset();
     } else {
       static_cast<Group&>(entity).id = {};
@@ -227,7 +227,6 @@ void Worker::adopt(Entity& entity, const Load& load) {
   if (entity.kind == NameKind::kUser) {
     User& user = static_cast<User&>(entity);
     const auto row = decode_user(load.entity_value);
-    user.id = row->id;
     user.last_seen_ms = std::max(user.last_seen_ms, row->last_seen_ms);
     user.online_boot = 0;  // whoever is online is in memory
     if (row->online_boot != 0 && row->online_boot < identity_.run_ends_ms.size()) {
@@ -256,27 +255,13 @@ void Worker::adopt(Entity& entity, const Load& load) {
 // A user that an operator or a valid token brings into being, in the open batch. A removed one
 // comes back as it was.
 void Worker::create_user(User& user) {
-  if (!user.id) {
-    user.id = UserId{next_id()};
-    user.inbox.adopt({user.partition(), user.id.value}, {});
-    user.mine = std::make_unique<User::MineList>();
+  if (!user.id()) {
+    user.inbox.adopt({user.partition(), next_id()}, {});
+    user.mine.set({});
   }
   user.removed = false;
   user.state = Entity::State::kReady;
   touch_head(user);
-}
-
-// What a search for the oldest kept row found; first_seq never goes back. Rows that arrived while
-// it ran are younger than anything it dropped.
-void Worker::take_first_seq(Timeline& timeline, const TimelineState& searched) {
-  for (TimelineState* state : {&timeline.durable, &timeline.pending}) {
-    const std::uint64_t found = std::min(searched.first_seq, searched.head + 1);
-    if (found <= state->first_seq) continue;
-    state->first_seq = found;
-    state->first_time_ms = searched.first_seq <= searched.head ? searched.first_time_ms
-                           : state->head > searched.head       ? now_.wall_ms
-                                                               : 0;
-  }
 }
 
 void Worker::finish_load(Load* load) {
@@ -320,7 +305,7 @@ void Worker::finish_load(Load* load) {
     case Load::Reason::kReplay:
       entity->reading = false;
       if (load->load_kind == Load::Kind::kFirstSeq) {
-        take_first_seq(timeline_of(*entity), load->timeline);
+        timeline_of(*entity).take_first_seq(load->timeline, now_.wall_ms);
       } else if (load->load_kind == Load::Kind::kRepeats) {
         take_repeats(timeline_of(*entity), *load);
       } else if (load->load_kind == Load::Kind::kMine) {
@@ -331,7 +316,7 @@ void Worker::finish_load(Load* load) {
           start_load_quiet(load);
           return;
         }
-        user.mine = std::make_unique<User::MineList>(std::move(load->mine));
+        user.mine.set(std::move(load->mine));
       } else if (entity->kind == NameKind::kUser) {
         contacts_.take_loaded(static_cast<User&>(*entity), *load);
       } else if (entity->kind == NameKind::kGroup) {

@@ -87,12 +87,12 @@ void Worker::on_ask_users(const UsersExchangeRecord& record) {
       fact = UserFact::kAbsent;  // whom they blocked need not know
     } else {
       const auto active = std::count_if(user->mine->begin(), user->mine->end(),
-                                        [](const Mine& mine) { return mine.row.end_seq == 0; });
-      if (static_cast<std::uint64_t>(active) + user->groups_reserved >=
+                                        [](const Mine& mine) { return !mine.ended(); });
+      if (static_cast<std::uint64_t>(active) + user->groups_reserved() >=
           config_.max_groups_per_user) {
         fact = UserFact::kAtGroupLimit;
       } else {
-        ++user->groups_reserved;
+        ++user->extra().groups_reserved;
         pin(user);
         reservations_.push_back({user, now_.mono_ms + kExchangeTimeoutMs});
       }
@@ -155,12 +155,13 @@ void Worker::on_release_places(const UsersExchangeRecord& record) {
 }
 
 void Worker::release_place(User& user) {
-  if (user.groups_reserved == 0) return;
+  if (user.groups_reserved() == 0) return;
   const auto reserved =
       std::find_if(reservations_.begin(), reservations_.end(),
                    [&](const Reservation& reservation) { return reservation.user == &user; });
   if (reserved == reservations_.end()) return;
-  --user.groups_reserved;
+  --user.extra().groups_reserved;
+  user.trim_extra();
   unpin(&user);
   reservations_.erase(reserved);
 }
@@ -230,8 +231,10 @@ void Worker::expire_exchanges() {
     ack_exchanges_.erase(it++);
   }
   while (!reservations_.empty() && now_.mono_ms >= reservations_.front().until_ms) {
-    --reservations_.front().user->groups_reserved;
-    unpin(reservations_.front().user);
+    User& user = *reservations_.front().user;
+    --user.extra().groups_reserved;
+    user.trim_extra();
+    unpin(&user);
     reservations_.pop_front();
   }
 }
@@ -272,7 +275,7 @@ void Worker::on_ask_ack(const AckExchangeRecord& record) {
   if (group.state == Entity::State::kReady && !group.dismissed) {
     if (!ensure_members(group, {&user, 1}, bytes)) return;
     answer.code = member_of(group, user).exists ? Code::kOk : Code::kForbidden;
-    answer.head = group.timeline.durable.head;
+    answer.head = group.timeline.head();
   }
   send_handoff(record.worker, answer, HandoffKind::kAckAnswer, {});
 }
@@ -290,14 +293,15 @@ void Worker::on_ack_answer(const AckExchangeRecord& record) {
   if (record.code != Code::kOk) return refuse(to, record.code);
   Session* session = find_session(request.connection);
   if (session == nullptr || session->user->mine == nullptr) return refuse(to, Code::kUnavailable);
-  Feed* feed = find_feed(*session, RequestParts(request).target());
-  if (feed == nullptr || (feed->end_seq != 0 && request.seq > feed->end_seq)) {
+  const std::size_t feed = find_group_feed(*session, RequestParts(request).target());
+  const std::uint64_t end_seq = session->end_seq(feed);
+  if (feed == 0 || (end_seq != 0 && request.seq > end_seq)) {
     return refuse(to, Code::kUnavailable);  // a member again: the effect is still on its way
   }
   if (request.seq > record.head) {
     return answer(to, Code::kBadRequest, "The seq is above the newest one.");
   }
-  ack_feed(*session, *feed, request.seq, to);
+  ack_feed(*session, feed, request.seq, to);
 }
 
 }  // namespace ims::logic

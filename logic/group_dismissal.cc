@@ -52,7 +52,7 @@ void Worker::continue_dismissals() {
   if (group.pending_changes > 0) return;  // the event first
   next.reading = true;
   Load* load = make_load(Load::Kind::kNamePage, Load::Reason::kMembersPage, &group);
-  const std::string prefix = member_key(group.timeline.key, "");
+  const std::string prefix = member_key(group.timeline.key(), "");
   load->scan_from = prefix;
   load->scan_to = prefix_end(prefix);
   load->rows_max = kMembersPerPage;

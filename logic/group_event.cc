@@ -8,7 +8,7 @@
 namespace ims::logic {
 
 void Worker::set_member(Group& group, std::string_view user, const Member& member) {
-  const std::string key = member_key(group.timeline.key, user);
+  const std::string key = member_key(group.timeline.key(), user);
   if (member.exists) {
     ops().put(Table::kMeta, key, encode_member(member.row));
   } else {
@@ -82,7 +82,7 @@ void Worker::group_unchanged(const RequestRecord& record, Group& group) {
   append_group_tail(result_, {.group = group.name,
                               .name = group.label,
                               .member_count = group.member_count,
-                              .head_seq = group.timeline.durable.head,
+                              .head_seq = group.timeline.head(),
                               .cursor = {},
                               .open = group.open});
   if (group.pending_changes == 0) {

@@ -18,7 +18,7 @@ std::uint32_t page_limit(std::uint32_t limit) {
 void Worker::group_members_page(const RequestRecord& record, Group& group, const GroupCall& call) {
   Load* load = make_load(Load::Kind::kNamePage, Load::Reason::kMembersPage, &group);
   load->requester = requester_of(record);
-  const std::string prefix = member_key(group.timeline.key, "");
+  const std::string prefix = member_key(group.timeline.key(), "");
   load->scan_from = prefix + std::string(call.request.cursor);
   if (!call.request.cursor.empty()) load->scan_from.push_back('\0');  // names hold no NUL
   load->scan_to = prefix_end(prefix);
@@ -51,7 +51,7 @@ void Worker::finish_members_page(Load* load) {
   append_group_tail(result_, {.group = group.name,
                               .name = group.label,
                               .member_count = group.member_count,
-                              .head_seq = group.timeline.durable.head,
+                              .head_seq = group.timeline.head(),
                               .cursor = more ? std::string_view(last) : std::string_view(),
                               .open = group.open});
   answer(load->requester, Code::kOk, {}, 0, 0, as_text(result_));
@@ -71,13 +71,13 @@ void Worker::list_mine(const RequestRecord& record, const GroupCall& call) {
   std::uint32_t count = 0;
   bool more = false;
   for (const Mine& mine : *user.mine) {
-    if (mine.row.end_seq != 0 || mine.group_name <= call.request.cursor) continue;
-    if (count == limit || result_.size() + mine.group_name.size() + 3 > bytes_max) {
+    if (mine.ended() || mine.group_name() <= call.request.cursor) continue;
+    if (count == limit || result_.size() + mine.group_name().size() + 3 > bytes_max) {
       more = true;
       break;
     }
-    append_group_mine(result_, mine.group_name);
-    last = mine.group_name;
+    append_group_mine(result_, mine.group_name());
+    last = mine.group_name();
     ++count;
   }
   GroupTailFields tail;

@@ -10,63 +10,61 @@
 
 namespace ims::logic {
 
-Feed* Worker::find_feed(Session& session, std::string_view group) {
+// The index of the session's feed of that group; 0: none.
+std::size_t Worker::find_group_feed(const Session& session, std::string_view group) {
   for (const Mine& mine : *session.user->mine) {
-    if (mine.group_name != group) continue;
-    for (Feed& feed : session.feeds) {
-      if (feed.in_use && feed.timeline.id == mine.row.group.value &&
-          &feed != &session.feeds.front()) {
-        return &feed;
-      }
+    if (mine.group_name() != group) continue;
+    for (std::size_t i = 1; i < session.feed_count(); ++i) {
+      if (session.in_use(i) && session.timeline(i).id == mine.group().value) return i;
     }
   }
-  return nullptr;
+  return 0;
 }
 
 void Worker::handle_ack(const RequestRecord& record) {
   const Requester to = requester_of(record);
   Session* session = find_session(record.connection);
-  if (session == nullptr || session->id != record.session || session->feeds.empty()) {
+  if (session == nullptr || session->id != record.session || session->send_only) {
     return refuse(to, Code::kUnsupported);
   }
   const std::string_view target = RequestParts(record).target();
 
   if ((record.header.flags & kFlagToGroup) == 0) {
-    Feed& inbox = session->feeds[0];
-    if (record.seq > session->user->inbox.durable.head) {
+    if (record.seq > session->user->inbox.head()) {
       return answer(to, Code::kBadRequest, "The seq is above the newest one.");
     }
-    return ack_feed(*session, inbox, record.seq, to);
+    return ack_feed(*session, 0, record.seq, to);
   }
   const ByteView bytes = bytes_of(record);
   if (!ensure_mine(*session->user, bytes)) return;
-  Feed* feed = find_feed(*session, target);
+  const std::size_t feed = find_group_feed(*session, target);
   // Beyond what is known here the group's owner says why not: no member, dismissed, too high.
-  if (feed == nullptr ||
-      record.seq > (feed->end_seq == 0 ? feed_head(*session, *feed) : feed->end_seq)) {
-    return ask_ack(record, target);
-  }
-  ack_feed(*session, *feed, record.seq, to);
+  if (feed == 0 || record.seq > feed_head(*session, feed)) return ask_ack(record, target);
+  ack_feed(*session, feed, record.seq, to);
 }
 
-void Worker::ack_feed(Session& session, Feed& feed, std::uint64_t seq, const Requester& to) {
-  if (seq > feed.acked) {
+void Worker::ack_feed(Session& session, std::size_t feed_index, std::uint64_t seq,
+                      const Requester& to) {
+  Feed& feed = session.feed(feed_index);
+  const std::uint64_t timeline = session.timeline(feed_index).id;
+  if (seq > feed.acked()) {
     feed.advance(seq);
     enqueue_pump(session);
   }
   if ((to.flags & kFlagNoAnswer) != 0) {
-    if (feed.dirty) mark_dirty(session, feed);
+    if (feed.dirty()) mark_dirty(session, feed);
     return;
   }
-  if (!feed.dirty && !is_kept(session, feed)) {
+  if (!feed.dirty() && !is_kept(session, timeline)) {
     // Durable already, or in a batch that is not yet: then the answer waits for that one.
     if (open_ == nullptr && in_flight_.empty() && committed_.empty()) {
       return answer(to, Code::kOk, {}, 0, 0);
     }
   } else {
-    feed.dirty = false;
-    put_cursor(*session.user, session.device, feed.timeline.id,
-               device_cursor(session, feed.timeline.id));
+    feed.set_dirty(false);
+    put_cursor(*session.user, session.device, timeline,
+               device_cursor(session, timeline, feed.acked()));
+    visit_soon(session);  // what lagged is settled then
     ++open_batch().messages;
   }
   Effect& effect = add_effect(Effect::Kind::kAnswer, session.user);

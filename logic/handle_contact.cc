@@ -89,7 +89,7 @@ bool Contacts::change(const RequestRecord& record, const Call& call, User& home,
   const int other_contacts = int{other_after.listed()} - int{other_before.listed()};
   const bool asks_for_room = step.event == ContactOp::kAdd;  // other events are always stored
   const bool home_is_told = !call.from_is_home && step.event != ContactOp::kList;
-  const bool home_is_full = home_contacts > 0 && home.contact_count + home.contacts_reserved >=
+  const bool home_is_full = home_contacts > 0 && home.contact_count + home.contacts_reserved() >=
                                                      worker_.config_.max_contacts;
   if (!exchange && (call.op == ContactOp::kAdd || call.op == ContactOp::kBlock)) {
     const bool is_full = home_is_full && call.from_is_home;  // a place would be for nothing
@@ -148,7 +148,7 @@ bool Contacts::change(const RequestRecord& record, const Call& call, User& home,
 // One contact row and what follows from it, in the open batch. An empty row is erased.
 void Contacts::store(User& user, std::string_view name, const ContactRow& row, int contacts,
                      int blocked) {
-  const std::string key = contact_key(user.inbox.key, name);
+  const std::string key = contact_key(user.inbox.key(), name);
   if (row.empty()) {
     worker_.ops().erase(Table::kMeta, key);
   } else {
@@ -156,9 +156,8 @@ void Contacts::store(User& user, std::string_view name, const ContactRow& row, i
   }
   user.contact_count = static_cast<std::uint32_t>(static_cast<int>(user.contact_count) + contacts);
   user.blocked_count = static_cast<std::uint32_t>(static_cast<int>(user.blocked_count) + blocked);
-  if (user.contacts == nullptr) user.contacts = std::make_unique<User::ContactMap>();
-  (*user.contacts)[std::string(name)] = row;
-  user.contacts_batch = worker_.open_->number;
+  user.contacts()[std::string(name)] = row;
+  user.extra().contacts_batch = worker_.open_->number;
   worker_.touch_head(user);
   if (row.state != ContactState::kFriend) worker_.presence_.end_between(user, name);
 }
@@ -206,7 +205,7 @@ void Contacts::list(const RequestRecord& record, const Call& call) {
   Load* load = worker_.make_load(Load::Kind::kNamePage, Load::Reason::kContactsPage, &user);
   load->requester = to;
   load->listed_contacts = true;
-  const std::string prefix = contact_key(user.inbox.key, "");
+  const std::string prefix = contact_key(user.inbox.key(), "");
   load->scan_from = prefix + std::string(call.request.cursor);
   if (!call.request.cursor.empty()) load->scan_from.push_back('\0');  // names hold no NUL
   load->scan_to = prefix_end(prefix);

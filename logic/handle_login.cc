@@ -41,7 +41,7 @@ void Worker::continue_login(const LoginRecord& record) {
     return next_login(user);
   }
   if (user.login_busy) {
-    user.waiting_logins.emplace_back(as_text(bytes_of(record)));
+    user.extra().waiting_logins.emplace_back(as_text(bytes_of(record)));
     return;
   }
   if (is_resident(user)) {
@@ -60,7 +60,7 @@ void Worker::continue_login(const LoginRecord& record) {
 // Nothing of what a login looks at has to be read: cursors and memberships in memory include what
 // is pending, and the oldest kept row is still the oldest.
 bool Worker::is_resident(const User& user) const {
-  const TimelineState& inbox = user.inbox.durable;
+  const TimelineState inbox = user.inbox.durable();
   return user.state == Entity::State::kReady && !user.reading && user.cursors != nullptr &&
          user.mine != nullptr &&
          (inbox.first_seq > inbox.head || inbox.first_time_ms >= retention_cutoff_ms());
@@ -70,9 +70,11 @@ bool Worker::is_resident(const User& user) const {
 void Worker::next_login(User& user) {
   if (user.login_busy) return;
   if (admin_due_ == &user) return start_devices(user);
-  if (user.waiting_logins.empty()) return;
-  local_.push_back(std::move(user.waiting_logins.front()));
-  user.waiting_logins.erase(user.waiting_logins.begin());
+  if (!user.has_waiting_logins()) return;
+  CompactVector<std::string>& waiting = user.extra().waiting_logins;
+  local_.push_back(std::move(waiting.front()));
+  waiting.erase(waiting.begin());
+  user.trim_extra();
 }
 
 void Worker::finish_login(Load* load) {
@@ -97,13 +99,14 @@ void Worker::finish_login(Load* load) {
     return done();
   }
   if (user.state == Entity::State::kNew) adopt(user, *load);
-  if (user.state == Entity::State::kReady) take_first_seq(user.inbox, load->timeline);
+  if (user.state == Entity::State::kReady) user.inbox.take_first_seq(load->timeline, now_.wall_ms);
   const bool is_known = user.state == Entity::State::kReady || user.removed;
   if (user.mine == nullptr && is_known) {
-    user.mine = std::make_unique<User::MineList>(std::move(load->mine));
+    user.mine.set(std::move(load->mine));
   }
   if (user.cursors == nullptr) {
-    user.cursors = std::make_unique<CursorList>(std::move(load->cursors));
+    user.cursors.set(std::move(load->cursors));
+    drop_taken_cursors(user);
   }
   open_session(user, record);
   done();
@@ -153,8 +156,9 @@ void Worker::open_session(User& user, const LoginRecord& record) {
   session.mode = connect.ack == 1 ? AckMode::kExplicit : AckMode::kAuto;
   session.send_only = connect.send_only;
   session.expires_ms = record.expires_ms;
-  session.keepalive_s = connect.keepalive_s;
-  session.login = std::make_unique<Requester>(to);
+  session.login = std::make_unique<LoginWait>(
+      LoginWait{.requester = to, .waits_for = {}, .wait_until_ms = 0,
+                .keepalive_s = connect.keepalive_s});
   pin(&user);
   user.sessions.push_back(&session);
   const bool is_new = sessions_.insert(std::move(owned)).second;
@@ -166,9 +170,10 @@ void Worker::open_session(User& user, const LoginRecord& record) {
   if (session.send_only) {
     ++user.send_only_count;
   } else {
-    if (const Session* older = older_session(session)) {
-      session.waits_for = older->id;
-      session.wait_until_ms = now_.mono_ms + kReplacedWaitMs;
+    const Session* const older = older_session(session);
+    if (older != nullptr) {
+      session.login->waits_for = older->id;
+      session.login->wait_until_ms = now_.mono_ms + kReplacedWaitMs;
       waiting_sessions_.push_back(session.connection);
     }
     if (replaced != nullptr) {
@@ -187,52 +192,61 @@ void Worker::open_session(User& user, const LoginRecord& record) {
         }
         most_advanced = std::max(most_advanced, cursor.row.seq);
       }
-      return std::max(most_advanced, live_cursor(user, timeline));
+      return std::max(most_advanced, live_cursor(session, timeline));
     };
 
     session.seen_due = true;
     session.in_dirty_list = true;
     dirty_sessions_.push_back(session.connection);
 
+    const std::uint64_t inbox = user.id().value;
     bool known_device = false;
-    Feed& inbox = session.feeds.emplace_back();
-    inbox.timeline = user.inbox.key;
-    inbox.acked = start_of(user.id.value, user.inbox.durable.first_seq - 1, &known_device);
-    // Sessions of the device that have not ended may be further than what is stored of them.
-    inbox.acked = std::max(inbox.acked, device_cursor(session, user.id.value));
-    inbox.handed = inbox.acked;
-    const DeviceCursor* stored = find_cursor(*user.cursors, session.device, user.id.value);
+    std::uint64_t acked = start_of(inbox, user.inbox.first_seq() - 1, &known_device);
+    const DeviceCursor* const stored = find_cursor(*user.cursors, session.device, inbox);
     if (known_device && now_.wall_ms - stored->row.last_used_ms > kLastUsedRefreshMs) {
-      mark_dirty(session, inbox);
+      mark_dirty(session, session.inbox);
     }
+    if (!known_device && older != nullptr) {
+      known_device = true;
+      acked = 0;  // sessions of the device that have not ended know it
+    }
+    // They may also be further than what is stored of them.
+    session.inbox.start(device_cursor(session, inbox, acked));
+    const auto active = std::ranges::count_if(
+        *user.mine, [](const Mine& mine) { return !mine.ended(); });
+    session.groups.reserve(static_cast<std::size_t>(active));
     for (const Mine& mine : *user.mine) {
       bool known = known_device;  // a device's cursor of a group that it never read: its join
-      const std::uint64_t start = mine.row.join_seq - 1;
+      const std::uint64_t start = mine.join_seq() - 1;
+      const std::uint64_t timeline = mine.group().value;
       bool found = false;
-      std::uint64_t cursor = start_of(mine.row.group.value, start, &found);
+      std::uint64_t cursor = start_of(timeline, start, &found);
       if (!found && known) cursor = start;
-      cursor = std::max({cursor, start, device_cursor(session, mine.row.group.value)});
+      cursor = device_cursor(session, timeline, std::max(cursor, start));
       if (!known && cursor > start) {  // where a new device starts is its cursor from now on
-        put_cursor(user, session.device, mine.row.group.value, cursor);
+        put_cursor(user, session.device, timeline, cursor);
       }
-      if (mine.row.end_seq != 0 &&
-          (cursor >= mine.row.end_seq || mine.row.end_time_ms < retention_cutoff_ms())) {
+      const MineRow row = mine.row();
+      if (mine.ended() && (cursor >= row.end_seq || row.end_time_ms < retention_cutoff_ms())) {
         continue;
       }
-      add_group_feed(session, mine.group_name, mine.row, cursor);
+      add_group_feed(session, mine.group_name(), row, cursor);
     }
     if (!known_device) {  // who is forgotten for it was still looked at above
       forget_oldest_devices(user);
-      put_cursor(user, session.device, user.id.value, session.feeds[0].acked);
+      put_cursor(user, session.device, inbox, session.inbox.acked());
+      take_cursors(session);
       user.known_devices = count_devices(user);
       tell_copies(user);
       touch_head(user);  // a login behind this one waits for the same batch
       writes = true;
+    } else {
+      take_cursors(session);
     }
   }
 
   // What the answer rests on is durable first: this login's rows, or what is pending of the user.
-  if (writes || batch_is_pending(user.inbox.dirty_batch)) {
+  if (writes || is_dirty(user.inbox)) {
     Batch& batch = writes ? open_batch() : *last_batch();
     Effect& effect = batch.effects.emplace_back();
     effect.kind = Effect::Kind::kLogin;
@@ -279,22 +293,22 @@ void Worker::send_login_answer(Session& session) {
   if (session.answered || !session.login_durable) return;
   // One that is ended meanwhile waits for nobody: the gateway owes the answer before the
   // Disconnect.
-  if (session.waits_for && !session.closing) return;
+  if (session.waits() && !session.closing) return;
   const User& user = *session.user;
   LoginAnswerRecord record;
   record.header.flags = static_cast<std::uint8_t>((session.send_only ? kFlagSendOnly : 0) |
                                                   (copies_due(user, session) ? kFlagCopies : 0));
   record.session = session.id;
-  record.user = user.id;
+  record.user = user.id();
   record.user_hash = user.hash;
   record.tenant_hash = tenant_hash(user.tenant);
-  record.inbox_seq = user.inbox.durable.head;
-  record.acked_seq = session.feeds.empty() ? 0 : session.feeds[0].acked;
-  record.first_seq = user.inbox.durable.first_seq;
+  record.inbox_seq = user.inbox.head();
+  record.acked_seq = session.send_only ? 0 : session.inbox.acked();
+  record.first_seq = user.inbox.first_seq();
   record.tenant = user.tenant;
-  record.keepalive_s = session.keepalive_s;
+  record.keepalive_s = session.login->keepalive_s;
   record.code = Code::kOk;
-  answer_login(*session.login, record, user.name, session.device, {});
+  answer_login(session.login->requester, record, user.name, session.device, {});
   session.login.reset();
   session.answered = true;
   if (session.send_only) return;

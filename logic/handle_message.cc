@@ -38,7 +38,7 @@ void Worker::handle_message(const RequestRecord& record) {
   DedupeKey key;
   ContentHash content;
   if (is_named) {
-    key = DedupeKey(identity_.hash_seed, timeline.key.id, record.sender, parts.client_id());
+    key = DedupeKey(identity_.hash_seed, timeline.id(), record.sender, parts.client_id());
     content = hash_content(record.type, parts.payload());
     if (is_duplicate(record, parts, target, timeline, key, content)) return;
   }
@@ -93,7 +93,7 @@ void Worker::store_message(const RequestRecord& record, const RequestParts& part
   wait_for_batch(slot.effect, requester_of(record));
   // A message to oneself is one row.
   slot.effect.copies = (record.header.flags & (kFlagCopies | kFlagToGroup)) == kFlagCopies &&
-                       static_cast<User&>(target).id != record.sender;
+                       static_cast<User&>(target).id() != record.sender;
 }
 
 // A block holds for stored and relayed messages. False: parked, or answered.

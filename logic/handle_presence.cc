@@ -79,7 +79,7 @@ void Presence::handle(const RequestRecord& record) {
     if (!watch(*session, names)) {
       return worker_.answer(to, Code::kRateLimited, "The session watches too many users.");
     }
-  } else if (session->watches != nullptr) {
+  } else if (session->watches) {
     for (const std::string_view name : request.users) {
       const std::uint64_t hash = worker_.user_hash(user.tenant, name);
       const auto hub = hubs_.find(key_of(user.tenant, hash, name));
@@ -150,8 +150,8 @@ void Presence::finish(std::uint64_t id) {
 
 // False: they would be too many; nothing changed.
 bool Presence::watch(Session& session, std::span<const std::string_view> names) {
-  if (session.watches == nullptr) session.watches = std::make_unique<std::vector<PresenceHub*>>();
-  std::vector<PresenceHub*>& watches = *session.watches;
+  session.watches = true;
+  Watches& watches = watches_[&session];
   const TenantId tenant = session.user->tenant;
   const auto watched = [&](PresenceHub& hub) {
     return std::find(watches.begin(), watches.end(), &hub) != watches.end();
@@ -176,7 +176,7 @@ bool Presence::watch(Session& session, std::span<const std::string_view> names) 
 }
 
 void Presence::unwatch(Session& session, PresenceHub& hub) {
-  if (session.watches == nullptr || std::erase(*session.watches, &hub) == 0) return;
+  if (!session.watches || std::erase(watches_[&session], &hub) == 0) return;
   std::erase(hub.sessions, &session);
   if (hub.sessions.empty()) drop_hub(hub);
 }
@@ -197,9 +197,10 @@ void Presence::drop_hub(PresenceHub& hub) {
 }
 
 void Presence::end_session(Session& session) {
-  while (session.watches != nullptr && !session.watches->empty()) {
-    unwatch(session, *session.watches->back());
-  }
+  if (!session.watches) return;
+  const Watches watched = watches_[&session];
+  for (PresenceHub* hub : watched) unwatch(session, *hub);
+  watches_.erase(&session);
 }
 
 void Presence::end_between(const User& user, std::string_view name) {
@@ -208,7 +209,7 @@ void Presence::end_between(const User& user, std::string_view name) {
   if (hub == hubs_.end()) return;
   PresenceHub* const watched = hub->second.get();  // unwatch() may drop it with its last session
   for (Session* session : user.sessions) {
-    if (session->watches == nullptr) continue;
+    if (!session->watches) continue;
     const bool last = watched->sessions.size() == 1 && watched->sessions[0] == session;
     unwatch(*session, *watched);
     if (last) return;

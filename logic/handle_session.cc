@@ -8,8 +8,8 @@
 namespace ims::logic {
 namespace {
 
-// Room for rows on their way that an idle session keeps: a burst to many would leave kilobytes at
-// each of them.
+// Room for rows on their way that a session keeps until its cursors are flushed: a burst to many
+// would leave kilobytes at each of them.
 constexpr std::size_t kHandedKeptMax = 16;
 
 }  // namespace
@@ -27,21 +27,24 @@ void Worker::handle_session_record(ByteView bytes) {
 }
 
 void Worker::on_taken(Session& session, std::uint64_t ordinal) {
-  while (session.taken_ordinal < ordinal && session.handed_count() > 0) {
-    const HandedRow row = session.handed[session.handed_head++];
-    ++session.taken_ordinal;
-    session.handed_bytes -= row.bytes;
-    Feed& feed = session.feeds[row.feed];
-    if (session.mode == AckMode::kAuto && feed.in_use && row.seq > feed.acked &&
-        row.seq <= feed.handed) {
-      feed.acknowledge(row.seq);
-      mark_dirty(session, feed);
+  if (session.handed != nullptr) {
+    HandedRows& handed = *session.handed;
+    while (session.taken_ordinal() < ordinal && handed.head < handed.rows.size()) {
+      const HandedRow row = handed.rows[handed.head++];
+      handed.bytes -= row.bytes;
+      Feed& feed = session.feed(row.feed);
+      if (session.mode == AckMode::kAuto && session.in_use(row.feed) && row.seq > feed.acked() &&
+          row.seq <= feed.handed()) {
+        feed.acknowledge(row.seq);
+        mark_dirty(session, feed);
+      }
     }
-  }
-  if (session.handed_count() == 0) {
-    session.handed.clear();
-    session.handed_head = 0;
-    if (session.handed.capacity() > kHandedKeptMax) session.handed = {};
+    if (handed.head == handed.rows.size()) {
+      handed.rows.clear();
+      handed.head = 0;
+      if (handed.rows.capacity() > kHandedKeptMax) handed.rows = {};
+      visit_soon(session);  // and the rest goes
+    }
   }
   enqueue_pump(session);
 }
@@ -49,18 +52,20 @@ void Worker::on_taken(Session& session, std::uint64_t ordinal) {
 // The gateway has no memory for the rows from `ordinal` on: they were not handed after all. Those
 // before it wait in its queue: taken is only what kTaken or kEnded says.
 void Worker::on_refused(Session& session, std::uint64_t ordinal) {
-  IMS_ASSERT(ordinal > session.taken_ordinal && ordinal <= session.next_ordinal);
-  const std::size_t kept = std::size_t{session.handed_head} + (ordinal - 1 - session.taken_ordinal);
-  counters_.add(Counter::kRowsRefused, session.handed.size() - kept);
-  for (std::size_t i = session.handed.size(); i > kept; --i) {
-    const HandedRow row = session.handed[i - 1];
-    session.handed_bytes -= row.bytes;
-    Feed& feed = session.feeds[row.feed];
-    if (feed.in_use) feed.rewind(row.seq - 1, row.seq > feed.acked ? 1 : 0);
-  }
-  session.handed.resize(kept);
-  session.next_ordinal = ordinal;
+  IMS_ASSERT(ordinal > session.taken_ordinal() && ordinal <= session.next_ordinal);
   session.refused = true;
+  if (session.handed == nullptr) return;  // then ordinal is the next one
+  HandedRows& handed = *session.handed;
+  const std::size_t kept = std::size_t{handed.head} + (ordinal - 1 - session.taken_ordinal());
+  counters_.add(Counter::kRowsRefused, handed.rows.size() - kept);
+  for (std::size_t i = handed.rows.size(); i > kept; --i) {
+    const HandedRow row = handed.rows[i - 1];
+    handed.bytes -= row.bytes;
+    Feed& feed = session.feed(row.feed);
+    if (session.in_use(row.feed)) feed.rewind(row.seq - 1, row.seq > feed.acked() ? 1 : 0);
+  }
+  handed.rows.resize(kept);
+  session.next_ordinal = ordinal;
 }
 
 void Worker::on_drained(Session& session) {
@@ -82,18 +87,17 @@ void Worker::on_ended(const SessionRecord& record) {
 void Worker::end_session(Session& session) {
   User& user = *session.user;
   if (!session.send_only) {
-    for (Feed& feed : session.feeds) feed.absorb_skips();
-    session.feeds[0].dirty = true;  // last used: now
+    for (std::size_t i = 0; i < session.feed_count(); ++i) session.feed(i).absorb_skips();
+    session.inbox.set_dirty(true);  // last used: now
     // A newer session of the device may be further already: then its cursors are the ones to keep.
     for (Session* other : user.sessions) {
       if (other == &session || other->send_only || other->device != session.device) continue;
-      for (Feed& mine : session.feeds) {
-        for (Feed& theirs : other->feeds) {
-          if (theirs.timeline != mine.timeline || !theirs.in_use) continue;
-          if (theirs.acked < mine.acked) continue;
-          if (mine.dirty) mark_dirty(*other, theirs);  // it may have been told, never stored
-          mine.dirty = false;
-        }
+      for (std::size_t i = 0; i < session.feed_count(); ++i) {
+        Feed& mine = session.feed(i);
+        Feed* const theirs = other->find_feed(session.timeline(i).id);
+        if (theirs == nullptr || theirs->acked() < mine.acked()) continue;
+        if (mine.dirty()) mark_dirty(*other, *theirs);  // it may have been told, never stored
+        mine.set_dirty(false);
       }
     }
     keep_cursors(session);
@@ -106,29 +110,27 @@ void Worker::end_session(Session& session) {
   } else {
     --user.send_only_count;
   }
-  user.sessions.erase(std::ranges::find(user.sessions, &session));
+  user.sessions.erase(&session);
 
   for (Session* other : user.sessions) {
     if (other->send_only || session.send_only || other->device != session.device) continue;
-    for (const Feed& mine : session.feeds) {
-      for (Feed& theirs : other->feeds) {
-        if (theirs.timeline == mine.timeline && mine.in_use && theirs.in_use &&
-            mine.acked > theirs.acked) {
-          theirs.advance(mine.acked);
-          mark_dirty(*other, theirs);
-          enqueue_pump(*other);  // as after an ACK: its window may have opened
-        }
-      }
+    for (std::size_t i = 0; i < session.feed_count(); ++i) {
+      const std::uint64_t acked = session.feed(i).acked();
+      Feed* const theirs = other->find_feed(session.timeline(i).id);
+      if (theirs == nullptr || !session.in_use(i) || acked <= theirs->acked()) continue;
+      theirs->advance(acked);
+      mark_dirty(*other, *theirs);
+      enqueue_pump(*other);  // as after an ACK: its window may have opened
     }
-    if (other->waits_for == session.id) {
+    if (other->waits() && other->login->waits_for == session.id) {
       const Session* older = older_session(*other);
-      other->waits_for = older == nullptr ? SessionId{} : older->id;
+      other->login->waits_for = older == nullptr ? SessionId{} : older->id;
       send_login_answer(*other);
       enqueue_pump(*other);
     }
   }
-  for (std::uint32_t i = 0; i < session.feeds.size(); ++i) {
-    if (session.feeds[i].hub != nullptr) leave_hub(session, i);
+  for (std::uint32_t i = 1; i < session.feed_count(); ++i) {
+    if (session.groups[i - 1].hub() != nullptr) leave_hub(session, i);
   }
   presence_.end_session(session);
   if (!session.send_only) presence_.touch(user);
@@ -142,9 +144,9 @@ void Worker::end_session(Session& session) {
 void Worker::end_waits() {
   std::erase_if(waiting_sessions_, [this](ConnectionId connection) {
     Session* session = find_session(connection);
-    if (session == nullptr || !session->waits_for) return true;
-    if (now_.mono_ms < session->wait_until_ms) return false;
-    session->waits_for = {};
+    if (session == nullptr || !session->waits()) return true;
+    if (now_.mono_ms < session->login->wait_until_ms) return false;
+    session->login->waits_for = {};
     send_login_answer(*session);
     enqueue_pump(*session);
     return true;

@@ -72,12 +72,12 @@ void Worker::handle_sync(const RequestRecord& record) {
       record.limit == 0 ? kPageRowsDefault : std::min(record.limit, kPageRowsMax);
   Load* load = make_load(Load::Kind::kRowPage, Load::Reason::kSync, &owner);
   load->requester = to;
-  load->timeline_key = timeline.key;
-  load->timeline = timeline.durable;
-  load->timeline.first_seq = std::max(timeline.durable.first_seq, first_visible);
+  load->timeline_key = timeline.key();
+  load->timeline = timeline.durable();
+  load->timeline.first_seq = std::max(timeline.first_seq(), first_visible);
   load->scan_reverse = record.before_seq != 0;
   load->seq_from = load->timeline.first_seq;
-  load->seq_to = timeline.durable.head;
+  load->seq_to = timeline.head();
   if (load->scan_reverse) {
     load->seq_to = std::min(load->seq_to, record.before_seq - 1);
   } else {

@@ -119,7 +119,7 @@ class Memberships final : public RowVisitor {
   explicit Memberships(Load& load) : load_(load) {}
   bool on_row(std::string_view key, std::string_view value) override {
     if (const auto row = decode_mine(value)) {
-      load_.mine.push_back({std::string(name_of_member_key(key)), *row});
+      load_.mine.emplace_back(name_of_member_key(key), *row);
     }
     return true;
   }

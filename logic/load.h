@@ -62,7 +62,7 @@ struct Load : ReadJob {
   TimelineState timeline;         // kEntity, kLogin, kFirstSeq; in: what is known
   std::string entity_value;       // the user or group row; empty: none
   CursorList cursors;
-  User::MineList mine;
+  CompactVector<Mine> mine;
   std::vector<Page> page;
   std::vector<Repeat> repeats;
 

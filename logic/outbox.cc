@@ -206,11 +206,11 @@ void Worker::run_waiting_effects() {
 }
 
 void Worker::apply_effect(const EffectRecord& record, User& user, const OutboxRow& row) {
-  if (user.id && row.kind == OutboxRow::Kind::kContact) {
+  if (user.id() && row.kind == OutboxRow::Kind::kContact) {
     contacts_.apply(user, row);
     ops().put(Table::kMeta, applied_key(record.partition, record.number), "1");
-  } else if (user.id) {
-    ops().put(Table::kMeta, mine_key(user.inbox.key, row.group_name), encode_mine(row.mine));
+  } else if (user.id()) {
+    ops().put(Table::kMeta, mine_key(user.inbox.key(), row.group_name), encode_mine(row.mine));
     note_change(user);
     apply_mine(user, row);
   }
@@ -228,36 +228,36 @@ void Worker::apply_mine(User& user, const OutboxRow& row) {
     auto& all = *user.mine;
     const auto at = std::lower_bound(
         all.begin(), all.end(), row.group_name,
-        [](const Mine& a, const std::string& name) { return a.group_name < name; });
-    if (at != all.end() && at->group_name == row.group_name) {
-      if (at->row.join_seq <= mine.join_seq) at->row = mine;  // else a later membership is known
+        [](const Mine& a, std::string_view name) { return a.group_name() < name; });
+    if (at != all.end() && at->group_name() == row.group_name) {
+      if (at->join_seq() <= mine.join_seq) at->set(mine);  // else a later membership is known
     } else {
-      all.insert(at, {row.group_name, mine});
+      all.insert(at, Mine(row.group_name, mine));
     }
   }
   for (Session* session : user.sessions) {
-    if (session->send_only || session->feeds.empty()) continue;
+    if (session->send_only) continue;
     std::uint32_t current = 0;
-    for (std::uint32_t i = 1; i < session->feeds.size(); ++i) {
-      const Feed& feed = session->feeds[i];
-      if (feed.in_use && feed.timeline.id == mine.group.value) current = i;
+    for (std::uint32_t i = 1; i < session->feed_count(); ++i) {
+      if (session->in_use(i) && session->timeline(i).id == mine.group.value) current = i;
     }
     if (mine.end_seq != 0) {
       if (current == 0) continue;
-      Feed& feed = session->feeds[current];
-      if (feed.join_seq != mine.join_seq) continue;  // the end of an earlier membership
-      feed.end_seq = mine.end_seq;
-      if (feed.hub != nullptr) leave_hub(*session, current);
-      feed.live = false;
+      GroupFeed& feed = session->groups[current - 1];
+      if (feed.join_seq() != mine.join_seq) continue;  // the end of an earlier membership
+      const TimelineKey timeline = session->timeline(current);
+      if (feed.hub() != nullptr) leave_hub(*session, current);
+      feed.set_end(timeline, mine.end_seq);
+      feed.feed.set_live(false);
       enqueue_pump(*session);
       continue;
     }
     if (current != 0) {
-      Feed& feed = session->feeds[current];
-      if (feed.join_seq >= mine.join_seq) continue;  // applied before
+      GroupFeed& feed = session->groups[current - 1];
+      if (feed.join_seq() >= mine.join_seq) continue;  // applied before
       // Joined anew: what was left of the first membership is no longer theirs to see.
-      if (feed.hub != nullptr) leave_hub(*session, current);
-      feed.in_use = false;
+      if (feed.hub() != nullptr) leave_hub(*session, current);
+      feed.set_unused();
     }
     add_group_feed(*session, row.group_name, mine, mine.join_seq - 1);
     enqueue_pump(*session);

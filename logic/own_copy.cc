@@ -61,7 +61,7 @@ void Worker::on_own_copy(const OwnCopyRecord& record) {
   fields.peer_seq = message.seq;
   fields.seq = append_row(user, user.inbox, fields.time_ms);
   const RowSlot slot = put_row(user, user.inbox, fields.seq, fields.time_ms, record.origin_session,
-                               user.id, RowKind::kMessage, push_message_bytes(fields));
+                               user.id(), RowKind::kMessage, push_message_bytes(fields));
   write_push_message(slot.body, fields);
 }
 

@@ -83,6 +83,7 @@ class Presence {
     bool waits_for_return = false;  // until due_ms
     bool uneven = false;            // who came meanwhile was answered something else than `told`
   };
+  using Watches = std::vector<PresenceHub*>;
   using HubKey = std::pair<std::uint64_t, std::string>;  // name hash, tenant and name
 
   void ask(const RequestRecord& record, const User& user, bool watch,
@@ -99,6 +100,8 @@ class Presence {
   boost::unordered_flat_map<std::uint64_t, Exchange> exchanges_;
   std::map<HubKey, std::unique_ptr<PresenceHub>> hubs_;
   boost::unordered_flat_map<const User*, Subject> subjects_;
+  // Of sessions that watch somebody, and have Session::watches.
+  boost::unordered_flat_map<const Session*, Watches> watches_;
   std::int64_t next_due_ms_ = INT64_MAX;
 };
 

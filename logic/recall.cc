@@ -21,11 +21,11 @@ bool Worker::find_recalled(const RequestRecord& record, const RequestParts& part
   std::uint64_t seq = 0;
   const DecodeStatus status = decode_recall(parts.payload(), seq);
   IMS_ASSERT(status == DecodeStatus::kOk);  // the gateway checked it
-  if (seq == 0 || seq > timeline.pending.head) return unknown();
-  const std::string key = row_key(timeline.key, seq);
+  if (seq == 0 || seq > timeline.pending_head()) return unknown();
+  const std::string key = row_key(timeline.key(), seq);
   const bool is_pending = recall_is_pending(key);
   const auto read =
-      read_row(target, key, is_pending || seq > timeline.durable.head, bytes_of(record), recalled);
+      read_row(target, key, is_pending || seq > timeline.head(), bytes_of(record), recalled);
   if (!read) return false;
   if (is_pending) return unknown();  // recalled by the one before
   if (*read == StoreStatus::kNotFound) return unknown();
@@ -68,7 +68,7 @@ void Worker::put_recalled(const Timeline& timeline, std::string_view recalled) {
   const std::size_t body_offset = value.size();
   value.resize(body_offset + push_message_bytes(fields));
   write_push_message(reinterpret_cast<std::byte*>(value.data() + body_offset), fields);
-  const std::string key = row_key(timeline.key, message.seq);
+  const std::string key = row_key(timeline.key(), message.seq);
   ops().put(Table::kRows, key, value);
   pending_recalls_[key] = open_->number;
 }

@@ -36,32 +36,31 @@ GroupHub& Worker::join_hub(GroupId id, TenantId tenant, std::string_view name) {
 
 std::uint32_t Worker::add_group_feed(Session& session, std::string_view group_name,
                                      const MineRow& mine, std::uint64_t cursor) {
-  const auto index = static_cast<std::uint32_t>(session.feeds.size());
-  Feed& feed = session.feeds.emplace_back();
-  feed.timeline = {partition_of(hash_name(identity_.hash_seed, tenant_hash(session.user->tenant),
-                                          NameKind::kGroup, group_name)),
-                   mine.group.value};
-  feed.acked = feed.handed = cursor;
-  feed.join_seq = mine.join_seq;
-  feed.end_seq = mine.end_seq;
-  if (feed.end_seq == 0) {
-    GroupHub& hub = join_hub(mine.group, session.user->tenant, group_name);
-    feed.hub = &hub;
+  const auto index = static_cast<std::uint32_t>(session.feed_count());
+  GroupFeed& feed = session.groups.emplace_back(cursor, mine.join_seq);
+  const TenantId tenant = session.user->tenant;
+  if (mine.end_seq == 0) {
+    GroupHub& hub = join_hub(mine.group, tenant, group_name);
+    feed.set_hub(hub);
     feed.hub_position = static_cast<std::uint32_t>(hub.places.size());
-    hub.places.push_back({&session, index});
+    hub.places.emplace_back(session, index);
+    return index;
   }
+  const std::uint64_t hash =
+      hash_name(identity_.hash_seed, tenant_hash(tenant), NameKind::kGroup, group_name);
+  feed.set_end({partition_of(hash), mine.group.value}, mine.end_seq);
   return index;
 }
 
 void Worker::leave_hub(Session& session, std::uint32_t feed_index) {
-  Feed& feed = session.feeds[feed_index];
-  GroupHub& hub = *feed.hub;
+  GroupFeed& feed = session.groups[feed_index - 1];
+  GroupHub& hub = *feed.hub();
   const GroupHub::Place moved = hub.places.back();
   hub.places[feed.hub_position] = moved;
-  moved.session->feeds[moved.feed].hub_position = feed.hub_position;
+  moved.session().groups[moved.feed() - 1].hub_position = feed.hub_position;
   hub.places.pop_back();
-  feed.hub = nullptr;
-  feed.live = false;
+  feed.set_unused();
+  feed.feed.set_live(false);
   if (!hub.places.empty()) return;
 
   SubscribeRecord record;
@@ -80,9 +79,9 @@ void Worker::leave_hub(Session& session, std::uint32_t feed_index) {
 void Worker::hear(GroupHub& hub, std::uint64_t head) {
   hub.heard_head = std::max(hub.heard_head, head);
   for (const GroupHub::Place& place : hub.places) {
-    Feed& feed = place.session->feeds[place.feed];
-    if (feed.handed < hub.heard_head) feed.live = false;
-    enqueue_pump(*place.session);
+    Feed& feed = place.session().feed(place.feed());
+    if (feed.handed() < hub.heard_head) feed.set_live(false);
+    enqueue_pump(place.session());
   }
 }
 
@@ -107,7 +106,7 @@ void Worker::on_group_row(const GroupRowRecord& record, std::string_view body) {
   if (record.seq != hub.heard_head + 1) return hear(hub, record.seq);
   hub.heard_head = record.seq;
   for (const GroupHub::Place& place : hub.places) {
-    consider_live(*place.session, place.feed, record.seq, record.origin_session, body.size());
+    consider_live(place.session(), place.feed(), record.seq, record.origin_session, body.size());
   }
   push_row(record.seq, body);
 }
@@ -116,9 +115,9 @@ void Worker::on_group_relay(const GroupRowRecord& record, std::string_view body)
   const auto it = hubs_.find(record.group.value);
   if (it == hubs_.end()) return;
   for (const GroupHub::Place& place : it->second->places) {
-    Session& session = *place.session;
+    Session& session = place.session();
     if (session.closing || !session.answered || session.id == record.origin_session) continue;
-    fan_[session.connection.gateway()].push_back({&session, place.feed});
+    fan_[session.connection.gateway()].push_back({&session, place.feed()});
   }
   relay_body(body);
 }
@@ -141,7 +140,7 @@ void Worker::on_subscribe(const SubscribeRecord& record) {
   }
   GroupRowRecord answer;
   answer.group = group.id;
-  answer.seq = group.timeline.durable.head;
+  answer.seq = group.timeline.head();
   if (!effects_sent(record.worker) ||
       !send_handoff(record.worker, answer, HandoffKind::kSubscribed, {})) {
     for (Subscriber& subscriber : group.subscribers) {
@@ -202,7 +201,7 @@ void Worker::send_lagging_heads() {
       if (subscriber.owed == Subscriber::Owed::kNothing) continue;
       GroupRowRecord record;
       record.group = group->id;
-      record.seq = group->timeline.durable.head;
+      record.seq = group->timeline.head();
       if (!effects_sent(subscriber.worker)) {
         owed = true;
         continue;

@@ -14,15 +14,11 @@
 // Threads    One, the worker's. Everything here belongs to it.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <boost/unordered/unordered_flat_map.hpp>
-#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "logic/admin.h"
 #include "logic/authenticator.h"
@@ -102,6 +98,7 @@ class Worker : private WorkerState {
   bool batch_is_full() const noexcept;
   // Neither released nor failed.
   bool batch_is_pending(std::uint64_t number) const noexcept;
+  bool is_dirty(const Timeline& timeline) const noexcept;  // a batch that is pending writes it
   Batch* last_batch() const noexcept;  // of those; null: none
   void submit_batch();
   bool take_committed();
@@ -152,7 +149,6 @@ class Worker : private WorkerState {
   void replay(Entity& entity);
   void adopt(Entity& entity, const Load& load);
   void create_user(User& user);
-  void take_first_seq(Timeline& timeline, const TimelineState& searched);
   Load* make_load(Load::Kind kind, Load::Reason reason, Entity* entity);
   void start_load(Load* load);       // at once where it can be answered from memory
   void start_load_quiet(Load* load); // once everything submitted so far is durable
@@ -223,13 +219,13 @@ class Worker : private WorkerState {
 
   // ---- handle_ack.cc, handle_sync.cc ----
   void handle_ack(const RequestRecord& record);
-  void ack_feed(Session& session, Feed& feed, std::uint64_t seq, const Requester& to);
+  void ack_feed(Session& session, std::size_t feed_index, std::uint64_t seq, const Requester& to);
   void handle_sync(const RequestRecord& record);
   void finish_sync(Load* load);
-  Feed* find_feed(Session& session, std::string_view group);
+  static std::size_t find_group_feed(const Session& session, std::string_view group);
 
   // ---- deliver.cc, handle_session.cc ----
-  std::uint64_t feed_head(const Session& session, const Feed& feed) const;
+  std::uint64_t feed_head(const Session& session, std::size_t feed_index) const;
   bool can_hand(const Session& session, const Feed& feed, std::size_t bytes) const;
   void hand(Session& session, std::uint32_t feed_index, std::uint64_t seq, std::size_t bytes,
             PushTarget& target);
@@ -247,7 +243,7 @@ class Worker : private WorkerState {
   void hand_page(Session& session, std::uint32_t feed_index, const Load& page);
   void finish_catchup(Load* load);
   void share_page(Load& load);
-  bool is_in_shared_page(const Feed& feed, std::uint64_t head) const;
+  bool is_in_shared_page(const Session& session, std::size_t feed_index, std::uint64_t head) const;
   void on_taken(Session& session, std::uint64_t ordinal);
   void on_refused(Session& session, std::uint64_t ordinal);
   void on_drained(Session& session);
@@ -258,8 +254,10 @@ class Worker : private WorkerState {
 
   // ---- cursors.cc ----
   void mark_dirty(Session& session, Feed& feed);
-  std::uint64_t live_cursor(const User& user, std::uint64_t timeline) const;
-  std::uint64_t device_cursor(const Session& session, std::uint64_t timeline) const;
+  void visit_soon(Session& session);
+  std::uint64_t live_cursor(const Session& but, std::uint64_t timeline) const;
+  std::uint64_t device_cursor(const Session& session, std::uint64_t timeline,
+                              std::uint64_t cursor) const;
   bool is_forgotten(const DeviceCursor& cursor) const;
   std::uint8_t count_devices(const User& user) const;
   void forget_oldest_devices(User& user);
@@ -267,10 +265,12 @@ class Worker : private WorkerState {
   static void device_is_stored(User& user, std::string_view device);
   static void forget_unstored(User& user, std::string_view device);
   void put_cursor(User& user, std::string_view device, std::uint64_t timeline, std::uint64_t seq);
-  void store_cursor(User& user, DeviceCursor& cursor);
+  void store_cursor(User& user, std::string_view device, std::uint64_t timeline, CursorRow row);
   void flush_cursors(Session& session);
+  void take_cursors(Session& session);
+  void drop_taken_cursors(User& user);
   void keep_cursors(Session& session);
-  bool is_kept(const Session& session, const Feed& feed) const;
+  bool is_kept(const Session& session, std::uint64_t timeline) const;
   void flush_soon(User& user);
   void flush_users();
   void flush_user(User& user);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <cstring>
 #include <deque>
 #include <string>
 #include <vector>
@@ -61,10 +62,25 @@ struct GroupHub {
   std::string name;
   bool subscribed = false;        // kSubscribed came: heard_head is the owner's
   std::uint64_t heard_head = 0;
-  struct Place {
-    Session* session;
-    std::uint32_t feed;
+  // A member's session, and which of its feeds: 12 bytes, one per group of a session.
+  class Place {
+   public:
+    Place(Session& session, std::uint32_t feed) noexcept : feed_(feed) {
+      Session* const address = &session;
+      std::memcpy(session_, &address, sizeof address);
+    }
+    Session& session() const noexcept {
+      Session* address = nullptr;
+      std::memcpy(&address, session_, sizeof address);
+      return *address;
+    }
+    std::uint32_t feed() const noexcept { return feed_; }
+
+   private:
+    std::uint32_t session_[2];  // an address, where 8 bytes need not be aligned
+    std::uint32_t feed_;
   };
+  static_assert(sizeof(Place) == 12);
   std::vector<Place> places;
 };
 

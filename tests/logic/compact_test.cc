@@ -1,14 +1,18 @@
 // The two small containers of users and sessions, against std::vector and std::string.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "logic/compact_vector.h"
+#include "logic/pointer_list.h"
 #include "logic/short_text.h"
 
 using ims::logic::CompactVector;
+using ims::logic::KnownList;
+using ims::logic::PointerList;
 using ims::logic::ShortText;
 
 TEST_CASE("CompactVector: one pointer, and what a vector does") {
@@ -103,5 +107,57 @@ TEST_CASE("ShortText: every length around the one that fits") {
     CHECK_FALSE(short_text == std::string_view(text + "n"));
     short_text = short_text.view();  // of itself
     CHECK(short_text == std::string_view(text));
+  }
+}
+
+TEST_CASE("KnownList: unknown, known and empty, known") {
+  static_assert(sizeof(KnownList<std::string>) == sizeof(void*));
+  KnownList<std::string> list;
+  CHECK(list == nullptr);
+  CHECK(list->size() == 0);
+  list.set({});
+  CHECK_FALSE(list == nullptr);
+  CHECK(list->empty());
+  CHECK(list->capacity() == 0);
+  list->push_back("one");
+  list->push_back("two");
+  list->push_back("three");
+  CHECK(list->size() == 3);
+  KnownList<std::string> other;  // knows nothing of what the first one holds
+  other.set({});
+  CHECK(other->empty());
+  CompactVector<std::string> made;
+  for (int i = 0; i < 5; ++i) made.push_back(std::to_string(i));
+  other.set(std::move(made));
+  CHECK(other->capacity() == 5);
+  CHECK((*other)[4] == "4");
+  list->clear();
+  list.forget_room();
+  CHECK(list->capacity() == 0);
+  CHECK_FALSE(list == nullptr);
+  list.reset();
+  CHECK(list == nullptr);
+}
+
+TEST_CASE("PointerList: one pointer, and what a vector does") {
+  static_assert(sizeof(PointerList<int>) == sizeof(void*));
+  int items[6] = {};
+  PointerList<int> ours;
+  std::vector<int*> model;
+  std::mt19937 random(5);
+  for (int step = 0; step < 2'000; ++step) {
+    if (model.size() < 6 && random() % 2 == 0) {
+      int* item = items;
+      while (std::find(model.begin(), model.end(), item) != model.end()) ++item;
+      ours.push_back(item);
+      model.push_back(item);
+    } else if (!model.empty()) {
+      int* const item = model[random() % model.size()];
+      ours.erase(item);
+      std::erase(model, item);
+    }
+    CHECK(ours.size() == model.size());
+    CHECK(ours.empty() == model.empty());
+    CHECK(std::equal(ours.begin(), ours.end(), model.begin(), model.end()));
   }
 }
