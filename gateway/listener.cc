@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include "shared/config_value.h"
@@ -19,6 +21,10 @@ namespace {
 
 // Between the probes of a silent peer: several come before tcp_user_timeout ends the connection.
 constexpr int kKeepaliveIntervalSeconds = 10;
+// The kernel takes an io_uring apart behind the back of a process that was killed, and its listening
+// socket with it: who starts again at once waits for that.
+constexpr int kAddressTries = 100;
+constexpr std::chrono::milliseconds kAddressPause{20};
 
 std::string likely_cause(int error) {
   switch (error) {
@@ -92,6 +98,17 @@ Step listen_on(const ListenAddress& address, const Config& config, bool share, i
   return step;
 }
 
+// The same, for the first of a server.
+Step listen_first(const ListenAddress& address, const Config& config, bool share, int& fd) {
+  Step step;
+  for (int left = kAddressTries; left > 0; --left) {
+    step = listen_on(address, config, share, fd);
+    if (step.error != EADDRINUSE) return step;
+    std::this_thread::sleep_for(kAddressPause);
+  }
+  return step;
+}
+
 }  // namespace
 
 Listener Listener::open(const Config& config, const std::string& address, bool first) {
@@ -105,13 +122,14 @@ Listener Listener::open(const Config& config, const std::string& address, bool f
   int fd = -1;
   if (first && share) {
     // Alone on the address? The kernel's choice of a port stays free for the moment in between.
-    const Step step = listen_on(*parsed, config, false, fd);
+    const Step step = listen_first(*parsed, config, false, fd);
     if (step.what != nullptr) fail(address, step.what, step.error);
     parsed->size = sizeof parsed->storage;
     getsockname(fd, reinterpret_cast<sockaddr*>(&parsed->storage), &parsed->size);
     ::close(fd);
   }
-  const Step step = listen_on(*parsed, config, share, fd);
+  const Step step = first ? listen_first(*parsed, config, share, fd)
+                          : listen_on(*parsed, config, share, fd);
   if (step.what != nullptr) fail(address, step.what, step.error);
   listener.fd_ = fd;
   ListenAddress bound;

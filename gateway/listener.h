@@ -8,7 +8,7 @@
 // address: with SO_REUSEPORT alone a second server would silently share it.
 //
 // Errors   open() throws std::runtime_error, one sentence that names the address and the likely
-//          cause. reopen() returns an errno.
+//          cause; that the address is in use only after 2 s. reopen() returns an errno.
 // Threads  open() at start-up, the rest on the gateway's thread.
 #pragma once
 

@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
+#include <optional>
+#include <thread>
 
 #include "gateway/deadline_wheel.h"
 #include "gateway/id_queue.h"
@@ -231,6 +234,21 @@ TEST_CASE("listener: several gateways share an address; nobody else may join the
   Config one;
   one.gateways = 1;
   CHECK(failure(one, first.address()).find("Address already in use") != std::string::npos);
+}
+
+TEST_CASE("listener: an address that is given up a moment later is waited for") {
+  Config config;
+  for (const std::uint32_t gateways : {1u, 2u}) {
+    config.gateways = gateways;
+    std::optional<Listener> before(Listener::open(config, "127.0.0.1:0", true));
+    const std::string address = before->address();
+    std::thread leaves([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      before.reset();
+    });
+    CHECK(failure(config, address) == "");
+    leaves.join();
+  }
 }
 
 TEST_CASE("listener: errors say what, where and why") {
