@@ -21,7 +21,7 @@ namespace {
 
 // Between the probes of a silent peer: several come before tcp_user_timeout ends the connection.
 constexpr int kKeepaliveIntervalSeconds = 10;
-// The kernel takes an io_uring apart behind the back of a process that was killed, and its listening
+// The kernel takes an io_uring apart behind the back of a process that was killed, its listening
 // socket with it: who starts again at once waits for that.
 constexpr int kAddressTries = 100;
 constexpr std::chrono::milliseconds kAddressPause{20};
