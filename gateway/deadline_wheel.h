@@ -23,6 +23,7 @@ class DeadlineWheel {
   static constexpr std::uint32_t kTickMs = 100;
   static constexpr std::uint32_t kBuckets = 512;
   static constexpr std::int64_t kHorizonMs = 50'000;
+  static constexpr std::size_t kBucketKept = 256;  // of whose room a bucket keeps
   static_assert(kHorizonMs + 2 * kTickMs <= std::int64_t{kBuckets} * kTickMs);
 
   explicit DeadlineWheel(std::int64_t now_ms) noexcept : tick_(now_ms / kTickMs) {}
@@ -54,6 +55,7 @@ class DeadlineWheel {
       count_ -= up_.size();
       for (const ConnectionId id : up_) due(id);
       up_.clear();
+      if (up_.capacity() > kBucketKept) up_ = {};  // as many as a burst of logins left
     }
     if (ahead_.empty()) return;
     const std::vector<Entry> ahead = std::move(ahead_);

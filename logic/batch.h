@@ -59,6 +59,15 @@ struct Batch : CommitBatch {
   std::vector<std::string> erased_outbox;  // keys
   std::vector<Entity*> heads;  // whose user or group row is written when the batch is closed
   std::size_t released = 0;    // effects already released
+  std::int64_t finished_ms = 0;  // by the monotonic clock: when it was free again
+
+  // While nobody uses it: gives back the room that a burst needed.
+  void shrink() {
+    effects = {};
+    arena = {};
+    heads = {};
+    batch = {};
+  }
 
   // Tells it from the few others that are pending (Timeline::dirty_mark); never 0.
   std::uint32_t mark() const noexcept {

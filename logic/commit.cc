@@ -14,8 +14,8 @@
 namespace ims::logic {
 namespace {
 
-// Room that a batch keeps for its next round: not that of a burst of logins.
-constexpr std::size_t kEffectsKeptMax = 4 * kBatchMessagesMax;
+// A batch that nobody needed for so long gives its room back.
+constexpr std::int64_t kBatchIdleMs = 5'000;
 
 DedupeKey dedupe_key_at(std::string_view arena, std::size_t offset) noexcept {
   DedupeKey key;
@@ -179,12 +179,18 @@ void Worker::finish_batch(Batch* batch) {
   }
   batch->heads.clear();
   batch->effects.clear();
-  if (batch->effects.capacity() > kEffectsKeptMax) batch->effects = {};
   batch->released = 0;
   batch->arena.clear();
   batch->erased_outbox.clear();
   batch->batch.clear();
+  batch->finished_ms = now_.mono_ms;
   free_batches_.push_back(batch);
+}
+
+void Worker::shrink_batches() {
+  for (Batch* batch : free_batches_) {
+    if (now_.mono_ms - batch->finished_ms > kBatchIdleMs) batch->shrink();
+  }
 }
 
 // True when all its effects left; false when answers wait for room in a delivery ring (`force` lets

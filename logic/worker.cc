@@ -190,8 +190,8 @@ IMS_INLINE bool Worker::batch_is_full() const noexcept {
 IMS_INLINE bool Worker::can_take_request() {
   if (!waiting_answers_.empty() || batch_is_full()) return false;
   if (!unsent_copies_.empty() && unsent_copies_.size() >= kUnsentCopiesMax) return false;
-  const bool reads = loads_in_flight_ != 0;
-  if (reads && loads_in_flight_ + waiting_loads_.size() >= kReadsInFlightPerWorkerMax) return false;
+  const std::size_t reads = loads_in_flight_;
+  if (reads != 0 && reads + waiting_loads_.size() >= kReadsInFlightPerWorkerMax) return false;
   if (deliveries_have_room()) return true;
   counters_.add(Counter::kRingFullDeliveries);
   return false;
@@ -355,7 +355,7 @@ void Worker::tick() {
   expire_exchanges();
   end_waits();
   erase_outbox_again();
-
+  shrink_batches();
   for (auto it = logins_.begin(); it != logins_.end();) {
     PendingLogin& login = it->second;
     if (now_.mono_ms < login.deadline_ms) {

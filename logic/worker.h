@@ -102,6 +102,7 @@ class Worker : private WorkerState {
   Batch* last_batch() const noexcept;  // of those; null: none
   void submit_batch();
   bool take_committed();
+  void shrink_batches();
   bool release(Batch& batch, bool force);
   void release_effect(Batch& batch, const Effect& effect);
   void fail_batch(Batch& batch, std::vector<Load*>& loads);
