@@ -52,10 +52,11 @@ class DeadlineWheel {
     while (tick_ < now_tick) {
       ++tick_;
       up_.swap(buckets_[static_cast<std::size_t>(tick_) % kBuckets]);
-      count_ -= up_.size();
+      const std::size_t held = up_.size();
+      count_ -= held;
       for (const ConnectionId id : up_) due(id);
       up_.clear();
-      if (up_.capacity() > kBucketKept) up_ = {};  // as many as a burst of logins left
+      if (up_.capacity() > kBucketKept && up_.capacity() > 4 * held) up_ = {};  // a burst's room
     }
     if (ahead_.empty()) return;
     const std::vector<Entry> ahead = std::move(ahead_);
