@@ -126,7 +126,6 @@ void Worker::answer_login(const Requester& to, const LoginAnswerRecord& fields,
   record.device_bytes = static_cast<std::uint8_t>(device.size());
   record.reason_bytes = static_cast<std::uint16_t>(reason.size());
   record.epoch_bytes = static_cast<std::uint16_t>(identity_.epoch.size());
-  counters_.add(record.code == Code::kOk ? Counter::kLoginsOk : Counter::kLoginsFailed);
   emit(to.connection.gateway(), whole_record(record, {user, device, reason, identity_.epoch}));
 }
 

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "shared/inline.h"
-
 namespace ims::logic {
 namespace {
 
@@ -171,36 +169,6 @@ bool Worker::turn(Now now) {
   return worked;
 }
 
-// For one record of the largest size, in each of them.
-IMS_INLINE bool Worker::deliveries_have_room() {
-  for (ByteRing* ring : ports_.deliveries) {
-    if (!ring->has_room_for_largest()) return false;
-  }
-  return true;
-}
-
-// No room for another message, and none can be submitted now.
-IMS_INLINE bool Worker::batch_is_full() const noexcept {
-  if (open_ == nullptr) return free_batches_.empty();
-  return open_->messages >= kBatchMessagesMax || open_->batch.size_bytes() >= kBatchBytesMax / 2;
-}
-
-// An answer must find room whatever the request is: one largest record in every delivery ring, a
-// place in the batch, and the tables of waiting things below their bounds.
-IMS_INLINE bool Worker::can_take_request() {
-  if (!waiting_answers_.empty() || batch_is_full()) return false;
-  if (!unsent_copies_.empty() && unsent_copies_.size() >= kUnsentCopiesMax) return false;
-  const std::size_t reads = loads_in_flight_;
-  if (reads != 0 && reads + waiting_loads_.size() >= kReadsInFlightPerWorkerMax) return false;
-  if (deliveries_have_room()) return true;
-  counters_.add(Counter::kRingFullDeliveries);
-  return false;
-}
-
-// Nothing may overtake answers that wait for room, and pages leave a place for a largest record:
-// without one no request is taken.
-bool Worker::may_pump() { return waiting_answers_.empty() && deliveries_have_room(); }
-
 void Worker::count_ring_bytes() {
   const auto bytes_in = [](const std::vector<ByteRing*>& rings) {
     std::size_t bytes = 0;
@@ -209,31 +177,6 @@ void Worker::count_ring_bytes() {
   };
   counters_.set(Counter::kRingBytesDeliveries, bytes_in(ports_.deliveries));
   counters_.set(Counter::kRingBytesHandoffs, bytes_in(ports_.handoffs_out));
-}
-
-bool Worker::drain_requests() {
-  bool worked = false;
-  blocked_ = !waiting_answers_.empty();
-  for (ByteRing* ring : ports_.requests) {
-    for (std::uint32_t taken = 0; taken < kRecordsPerTurnMax; ++taken) {
-      const ByteView record = ring->front();
-      if (record.empty()) break;
-      // Ends and Takens free memory and need no room; they are only behind requests by order.
-      if (!can_take_request()) {
-        blocked_ = true;
-        break;
-      }
-      if (is_traced(record)) [[unlikely]] enter(trace_of(record), Stage::kHandle);
-      if (kind_of(record) == RecordKind::kMessage) {
-        handle_message(record_as<RequestRecord>(record));
-      } else {
-        dispatch(record);
-      }
-      ring->pop(record);  // and released once no gateway reads it either (relay_pins.h)
-      worked = true;
-    }
-  }
-  return worked;
 }
 
 void Worker::dispatch(ByteView record) {

@@ -70,12 +70,13 @@ class Worker : private WorkerState {
  private:
   friend class Contacts;
   friend class Presence;
-  // ---- worker.cc: the turn ----
+  // ---- worker.cc, drain_requests.cc: the turn ----
   bool drain_requests();
   bool drain_handoffs();
   bool drain_local();
   bool can_take_request();
-  bool deliveries_have_room();
+  std::size_t delivery_room();
+  bool tables_have_room() const;
   void count_ring_bytes();
   void dispatch(ByteView record);
   void dispatch_handoff(ByteView record);
@@ -95,7 +96,6 @@ class Worker : private WorkerState {
     effect.requester = to;
     enter(to.trace, Stage::kCommit);
   }
-  bool batch_is_full() const noexcept;
   // Neither released nor failed.
   bool batch_is_pending(std::uint64_t number) const noexcept;
   bool is_dirty(const Timeline& timeline) const noexcept;  // a batch that is pending writes it

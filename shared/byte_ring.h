@@ -84,6 +84,11 @@ class ByteRing {
     return free_bytes() >= record_bytes_max();
   }
 
+  // Bytes that could be reserved at the last look at the consumer's head.
+  std::size_t known_free_bytes() const noexcept {
+    return capacity_ - static_cast<std::size_t>(write_ - head_cache_);
+  }
+
   // Bytes that can be reserved now, by a fresh look at the consumer's head.
   std::size_t free_bytes() noexcept {
     head_cache_ = head_.load(std::memory_order_acquire);  // acquire: as in try_reserve()

@@ -1,0 +1,86 @@
+// What a worker takes from its gateways' rings, as long as there is room for what it leads to.
+#include <algorithm>
+
+#include "logic/worker.h"
+#include "shared/inline.h"
+
+namespace ims::logic {
+
+namespace {
+
+bool is_relayed_to_user(ByteView message) noexcept {
+  constexpr unsigned kOthers = kFlagOffline | kFlagToGroup;
+  return (record_as<RequestRecord>(message).header.flags & kOthers) == 0;
+}
+
+}  // namespace
+
+// How many records of the largest size find room in every delivery ring.
+IMS_INLINE std::size_t Worker::delivery_room() {
+  std::size_t room = kRecordsPerTurnMax;
+  for (ByteRing* ring : ports_.deliveries) {
+    // What the last look at its reader's place said is enough, mostly.
+    if (!ring->has_room_for_largest()) return 0;
+    room = std::min(room, ring->known_free_bytes() / ring->record_bytes_max());
+  }
+  return room;
+}
+
+// Leave the batch, and the tables of what waits, a place for what a request may need?
+IMS_INLINE bool Worker::tables_have_room() const {
+  if (!waiting_answers_.empty()) return false;
+  const bool batch_is_full = open_ == nullptr ? free_batches_.empty()
+                                              : open_->messages >= kBatchMessagesMax ||
+                                                    open_->batch.size_bytes() >= kBatchBytesMax / 2;
+  if (batch_is_full) return false;
+  if (!unsent_copies_.empty() && unsent_copies_.size() >= kUnsentCopiesMax) return false;
+  const std::size_t reads = loads_in_flight_;
+  return reads == 0 || reads + waiting_loads_.size() < kReadsInFlightPerWorkerMax;
+}
+
+// An answer must find room whatever the request is: one largest record in every delivery ring, a
+// place in the batch, and the tables of waiting things below their bounds.
+bool Worker::can_take_request() {
+  if (!tables_have_room()) return false;
+  if (delivery_room() > 0) return true;
+  counters_.add(Counter::kRingFullDeliveries);
+  return false;
+}
+
+// Nothing may overtake answers that wait for room, and pages leave a place for a largest record:
+// without one no request is taken.
+bool Worker::may_pump() { return waiting_answers_.empty() && delivery_room() > 0; }
+
+bool Worker::drain_requests() {
+  bool worked = false;
+  blocked_ = !waiting_answers_.empty();
+  // Largest records that find room in every ring without another look: a relayed message writes
+  // less than one.
+  std::size_t room = 0;
+  for (ByteRing* ring : ports_.requests) {
+    for (std::uint32_t taken = 0; taken < kRecordsPerTurnMax; ++taken) {
+      const ByteView record = ring->front();
+      if (record.empty()) break;
+      // Ends and Takens free memory and need no room; they are only behind requests by order.
+      const bool may_take = room > 0 ? tables_have_room() : can_take_request();
+      if (!may_take) {
+        blocked_ = true;
+        break;
+      }
+      if (room == 0) room = delivery_room();
+      if (is_traced(record)) [[unlikely]] enter(trace_of(record), Stage::kHandle);
+      if (kind_of(record) == RecordKind::kMessage && is_relayed_to_user(record)) {
+        handle_relayed(record_as<RequestRecord>(record));
+        --room;
+      } else {
+        dispatch(record);
+        room = 0;
+      }
+      ring->pop(record);  // and released once no gateway reads it either (relay_pins.h)
+      worked = true;
+    }
+  }
+  return worked;
+}
+
+}  // namespace ims::logic
