@@ -64,7 +64,7 @@ class ShortText {
   }
   void assign(std::string_view text) {
     if (text.size() <= kInlineBytes) {
-      std::memcpy(bytes_, text.data(), text.size());
+      if (!text.empty()) std::memcpy(bytes_, text.data(), text.size());  // data() may be null
       bytes_[kInlineBytes] = static_cast<char>(text.size());
       return;
     }
