@@ -6,8 +6,7 @@
 
 namespace ims::gateway {
 
-bool Gateway::take_message(Connection& connection, std::uint64_t id,
-                                   const RequestView& request) {
+bool Gateway::take_message(Connection& connection, std::uint64_t id, const RequestView& request) {
   if (!answer_fits(connection, kSmallAnswerBytes)) return false;
   MessageView message;
   Refusal refusal = refuse_payload(decode_message(request.payload, message));

@@ -38,13 +38,14 @@ IMS_INLINE bool Worker::tables_have_room() const {
   return reads == 0 || reads + waiting_loads_.size() < kReadsInFlightPerWorkerMax;
 }
 
-// An answer must find room whatever the request is: one largest record in every delivery ring, a
-// place in the batch, and the tables of waiting things below their bounds.
-bool Worker::can_take_request() {
-  if (!tables_have_room()) return false;
-  if (delivery_room() > 0) return true;
-  counters_.add(Counter::kRingFullDeliveries);
-  return false;
+// For how many requests there is room; 0: none may be taken. An answer must find room whatever the
+// request is: one largest record in every delivery ring, a place in the batch, and the tables of
+// waiting things below their bounds.
+std::size_t Worker::room_for_requests() {
+  if (!tables_have_room()) return 0;
+  const std::size_t room = delivery_room();
+  if (room == 0) counters_.add(Counter::kRingFullDeliveries);
+  return room;
 }
 
 // Nothing may overtake answers that wait for room, and pages leave a place for a largest record:
@@ -62,12 +63,10 @@ bool Worker::drain_requests() {
       const ByteView record = ring->front();
       if (record.empty()) break;
       // Ends and Takens free memory and need no room; they are only behind requests by order.
-      const bool may_take = room > 0 ? tables_have_room() : can_take_request();
-      if (!may_take) {
+      if (room == 0 ? (room = room_for_requests()) == 0 : !tables_have_room()) {
         blocked_ = true;
         break;
       }
-      if (room == 0) room = delivery_room();
       if (is_traced(record)) [[unlikely]] enter(trace_of(record), Stage::kHandle);
       if (kind_of(record) == RecordKind::kMessage && is_relayed_to_user(record)) {
         handle_relayed(record_as<RequestRecord>(record));

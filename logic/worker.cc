@@ -268,7 +268,7 @@ void Worker::dispatch_handoff(ByteView record) {
 }
 
 bool Worker::idle() {
-  if (!blocked_ || can_take_request()) {
+  if (!blocked_ || room_for_requests() > 0) {
     for (ByteRing* ring : ports_.requests) {
       if (!ring->empty()) return false;
     }

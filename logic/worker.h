@@ -74,7 +74,7 @@ class Worker : private WorkerState {
   bool drain_requests();
   bool drain_handoffs();
   bool drain_local();
-  bool can_take_request();
+  std::size_t room_for_requests();
   std::size_t delivery_room();
   bool tables_have_room() const;
   void count_ring_bytes();
