@@ -99,7 +99,7 @@ inline bool read_message(const Byte* at, const Byte* end, MessageFrame& out) noe
   at += 2;
   if (bytes > kNameBytesMax || bytes > static_cast<std::size_t>(end - at)) return false;
   out.target = as_text(view(at, bytes));
-  if (!is_plain_name(out.target) && !valid_name(out.target)) return false;
+  if (!valid_name(out.target)) return false;
   at += bytes;
   if (at == end) return true;
   if (end - at < 2 || at[0] != 0x32 || at[1] > kClientIdBytesMax || end - at != 2 + at[1]) {

@@ -112,9 +112,8 @@ bool valid_utf8(std::string_view text) noexcept {
   return true;
 }
 
-bool valid_name(std::string_view name) noexcept {
+bool valid_unusual_name(std::string_view name) noexcept {
   if (name.empty() || name.size() > kNameBytesMax) return false;
-  if (is_plain_name(name)) return true;
   const unsigned char* at = begin_of(name);
   const unsigned char* const end = at + name.size();
   while (at != end) {

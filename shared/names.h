@@ -13,7 +13,10 @@ bool valid_utf8(std::string_view text) noexcept;
 
 // org, appkey, user, device, group: 1 to 64 bytes of UTF-8 with no control character, no white
 // space and none of / # * >. (An empty device is the default device: its caller's exception.)
-bool valid_name(std::string_view name) noexcept;
+inline bool valid_name(std::string_view name) noexcept;
+
+// The same, code point by code point.
+bool valid_unusual_name(std::string_view name) noexcept;
 
 // True: it is valid, of 1 to 16 bytes, all ASCII: nearly every name. False says nothing.
 inline bool is_plain_name(std::string_view name) noexcept {
@@ -47,6 +50,10 @@ inline bool is_plain_name(std::string_view name) noexcept {
                         (bytes == '*') | (bytes == '>');
   const Words found = reinterpret_cast<Words>(refused);
   return (found[0] | found[1]) == 0;
+}
+
+inline bool valid_name(std::string_view name) noexcept {
+  return is_plain_name(name) || valid_unusual_name(name);
 }
 
 // A group's name or a note: at most 256 bytes of UTF-8 without control characters; may be empty.
