@@ -32,10 +32,9 @@ void SlowTable::write(SlowTrace& entry, const SlowTrace& trace) noexcept {
   std::uint64_t* const cells = cells_of(entry);
   const auto* const fields = reinterpret_cast<const std::uint64_t*>(&trace);
   cell(cells[0]).store(version + 1, std::memory_order_relaxed);
-  // release: no field is seen before the odd version; pairs with the acquire fence in read().
-  std::atomic_thread_fence(std::memory_order_release);
+  // release: no field is seen before the odd version; pairs with the acquire loads in read().
   for (std::size_t i = 1; i < kSlowTraceCells; ++i) {
-    cell(cells[i]).store(fields[i], std::memory_order_relaxed);
+    cell(cells[i]).store(fields[i], std::memory_order_release);
   }
   // release: the even version is not seen before the fields; pairs with read()'s first load.
   cell(cells[0]).store(version + 2, std::memory_order_release);
@@ -72,14 +71,14 @@ std::optional<SlowTrace> SlowTable::read(const SlowTrace& entry) noexcept {
   for (int i = 0; i < kReadTries; ++i) {
     SlowTrace copy;
     std::uint64_t* const fields = cells_of(copy);
-    fields[0] = cell(cells[0]).load(std::memory_order_acquire);  // pairs with put()'s last store
+    fields[0] = cell(cells[0]).load(std::memory_order_acquire);  // pairs with write()'s last store
     if (fields[0] % 2 != 0) continue;
+    // acquire: each field is read before the version is looked at again; pairs with the release
+    // stores of write(): had one of them been new, so were the version.
     for (std::size_t j = 1; j < kSlowTraceCells; ++j) {
-      fields[j] = cell(cells[j]).load(std::memory_order_relaxed);
+      fields[j] = cell(cells[j]).load(std::memory_order_acquire);
     }
-    // acquire: the fields were read before the version is looked at again; pairs with put()'s
-    // fence: had one of them been new, so were the version.
-    std::atomic_thread_fence(std::memory_order_acquire);
+    // relaxed: the loads before it are acquires.
     if (cell(cells[0]).load(std::memory_order_relaxed) != fields[0]) continue;
     if (copy.total_ns == 0) return std::nullopt;
     return copy;
