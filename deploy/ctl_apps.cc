@@ -23,11 +23,6 @@ using nlohmann::json;
 
 constexpr std::size_t kSecretBytes = 32;
 
-void print_line(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fputc('\n', stdout);
-}
-
 // The text is the secret: who gives it to another program gives exactly the key.
 std::string generate_secret() {
   std::array<char, kSecretBytes> bytes;
@@ -42,6 +37,11 @@ json question(const char* op, const AppName& app) {
 }
 
 }  // namespace
+
+void print_line(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fputc('\n', stdout);
+}
 
 int add_app(OperatorLine& line, const AppName& app, const AppKeyChoice& key) {
   json ask = question("app.add", app);

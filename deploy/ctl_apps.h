@@ -11,6 +11,9 @@
 
 namespace ims {
 
+// On standard output, with its newline.
+void print_line(const std::string& text);
+
 struct AppName {
   std::string org;
   std::string appkey;

@@ -15,11 +15,6 @@ namespace {
 
 using nlohmann::json;
 
-void print_line(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fputc('\n', stdout);
-}
-
 std::string utc_text(std::int64_t time_ms) {
   const std::time_t seconds = time_ms / 1000;
   std::tm utc{};

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "shared/client/fields.h"
 #include "shared/command.h"
 #include "shared/payload.h"
 
@@ -14,8 +15,6 @@ namespace {
 using protozero::pbf_reader;
 
 std::string_view view_of(const protozero::data_view& view) { return {view.data(), view.size()}; }
-std::string text_of(const protozero::data_view& view) { return {view.data(), view.size()}; }
-std::string text_of(std::string_view view) { return std::string(view); }
 
 Code code_of(std::int32_t number) {
   return number >= 0 && number < kCodeCount ? static_cast<Code>(number) : Code::kFail;

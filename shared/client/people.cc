@@ -4,17 +4,13 @@
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
 
+#include "shared/client/fields.h"
+
 namespace ims::client {
 namespace {
 
 using protozero::pbf_reader;
 using protozero::pbf_writer;
-
-void add_text(pbf_writer& out, std::uint32_t field, std::string_view text) {
-  if (!text.empty()) out.add_bytes(field, text.data(), text.size());
-}
-
-std::string text_of(const protozero::data_view& view) { return {view.data(), view.size()}; }
 
 // Calls take(reader) for each field; throws protozero::exception where the bytes are malformed.
 template <typename Take>

@@ -3,6 +3,7 @@
 
 #include <protozero/pbf_writer.hpp>
 
+#include "shared/client/fields.h"
 #include "shared/command.h"
 #include "shared/varint.h"
 
@@ -10,10 +11,6 @@ namespace ims::client {
 namespace {
 
 using protozero::pbf_writer;
-
-void add_text(pbf_writer& out, std::uint32_t field, std::string_view text) {
-  if (!text.empty()) out.add_bytes(field, text.data(), text.size());
-}
 
 std::string outer_frame(Wire wire, std::uint64_t id, CommandKind kind, std::string_view body) {
   std::string command;
