@@ -17,7 +17,7 @@ std::vector<std::byte> written(std::size_t bytes, const Content& content, bool w
 constexpr Content kContent{.run = 7, .stream = 8, .place = 9, .number = 10};
 
 TEST_CASE("the header comes back") {
-  for (const std::size_t bytes : {24, 25, 100, 4000}) {
+  for (const std::size_t bytes : {24u, 25u, 100u, 4000u}) {
     Content content;
     const auto payload = written(bytes, kContent);
     REQUIRE(read_content(payload, content) == ContentCheck::kOk);
@@ -38,7 +38,7 @@ TEST_CASE("too short by one byte") {
 }
 
 TEST_CASE("every bit of a message counts") {
-  for (const std::size_t bytes : {24, 29, 32, 100, 103}) {
+  for (const std::size_t bytes : {24u, 29u, 32u, 100u, 103u}) {
     const auto right = written(bytes, kContent);
     for (std::size_t bit = 0; bit < 8 * bytes; ++bit) {
       CAPTURE(bytes);

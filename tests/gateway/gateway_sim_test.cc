@@ -349,8 +349,9 @@ class World {
       CHECK(client.unanswered.empty());
       CHECK(client.heartbeats_due == 0);
     }
-    for (const auto& [id, session] : sessions_) {
-      CAPTURE(id);
+    for (const auto& known : sessions_) {
+      const auto& session = known.second;
+      CAPTURE(known.first);
       CHECK(session.ended);
       const Client& client = clients_[session.client];
       // The kernel never took fewer rows than a client has read; nor more, unless a reset took

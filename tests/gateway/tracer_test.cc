@@ -30,7 +30,9 @@ TEST_CASE("each stage lasts from its beginning to the next one's, and their sum 
       {Stage::kRead, 0},      {Stage::kParse, 0},           {Stage::kRequestRing, 300},
       {Stage::kHandle, 50},   {Stage::kCommit, 7000},       {Stage::kDeliveryRing, 110},
       {Stage::kQueue, 0},     {Stage::kSend, 1300},         {Stage::kTotal, 8760}};
-  for (const auto& [stage, ns] : expected) {
+  for (const auto& lasted : expected) {
+    const Stage stage = lasted.first;
+    const std::uint64_t ns = lasted.second;
     CAPTURE(kStageNames[static_cast<std::size_t>(stage)]);
     CHECK(world.sum(TraceKind::kStored, stage) == ns);
     CHECK(world.count_of(TraceKind::kStored, stage) == 1);

@@ -138,7 +138,9 @@ TEST_CASE("PROTOCOL.md's keys and defaults") {
       {"max_send_only", "32"},          {"edition", "auto"},          {"durability", "sync"},
       {"password_timeout", "10s"},      {"listen", "127.0.0.1:7000"},
   };
-  for (const auto& [name, text] : defaults) {
+  for (const auto& setting : defaults) {
+    const auto& name = setting.first;
+    const auto& text = setting.second;
     CAPTURE(name);
     const ConfigKey* key = find_key(name);
     REQUIRE(key != nullptr);

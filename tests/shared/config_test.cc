@@ -349,10 +349,11 @@ TEST_CASE("what is printed") {
   const TempFile file(text);
   CHECK(describe_config(load({"--config", "config_test.toml"})) == text);
 
-  for (const auto& [flag, action] : {std::pair{"--help", Action::kPrintHelp},
-                                     std::pair{"--version", Action::kPrintVersion},
-                                     std::pair{"--print-config-template",
-                                               Action::kPrintConfigTemplate}}) {
+  for (const auto& print : {std::pair{"--help", Action::kPrintHelp},
+                            std::pair{"--version", Action::kPrintVersion},
+                            std::pair{"--print-config-template", Action::kPrintConfigTemplate}}) {
+    const char* const flag = print.first;
+    const Action action = print.second;
     CAPTURE(flag);
     // These answer even where the environment is wrong.
     const Config asked = load({flag}, {"IMS_NO_SUCH=1"});

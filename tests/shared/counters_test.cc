@@ -232,8 +232,9 @@ TEST_CASE("a file that is missing, cut or damaged is refused") {
       {"block_bytes", {offsetof(CounterFileHeader, block_bytes), 8}},
       {"file_bytes", {offsetof(CounterFileHeader, file_bytes), 8}},
   };
-  for (const auto& [name, place] : fields) {
-    CAPTURE(name);
+  for (const auto& field : fields) {
+    const auto& place = field.second;
+    CAPTURE(field.first);
     damage(place.first, huge, place.second);
     CHECK_THROWS(CounterFile::open(kPath));
   }

@@ -150,7 +150,8 @@ TEST_CASE("a relayed push: names of every length, payloads around each longer le
     const Written named(0, false, name, name, name, name.substr(0, 32), "x");
     check_push({Edition::kV2, 2}, named.record(), kNow);
   }
-  for (const std::size_t size : {0, 1, 90, 91, 92, 99, 100, 101, 127, 128, 16'300, 65'000}) {
+  for (const std::size_t size :
+       {0u, 1u, 90u, 91u, 92u, 99u, 100u, 101u, 127u, 128u, 16'300u, 65'000u}) {
     CAPTURE(size);
     const Written sized(1, false, "a", "", "b", "", std::string(size, 'p'));
     check_push({Edition::kV2, 2}, sized.record(), kNow);

@@ -160,9 +160,9 @@ void Model::check_copies(const Truth& truth) {
       const Message& sent = messages_.at(token);
       const std::size_t opened = std::min(sent.sessions_then, sessions_.size());
       const auto end = sessions_.begin() + static_cast<std::ptrdiff_t>(opened);
-      const auto has_other = [&](int attempt) {
+      const auto has_other = [&, &sender = name](int attempt) {
         return std::any_of(sessions_.begin(), end, [&](const Session& other) {
-          return other.tenant == name.tenant && other.user == name.name && !other.send_only &&
+          return other.tenant == sender.tenant && other.user == sender.name && !other.send_only &&
                  (session(attempt).send_only || other.device != session(attempt).device);
         });
       };
