@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+
 #include "gateway/uring_tags.h"
 #include "shared/assert.h"
 
@@ -44,6 +46,7 @@ std::span<const Completion> UringIo::wait(std::chrono::milliseconds timeout) {
   if (!enabled_) enable();
   completions_.clear();
   if (accepting_) keep_accepting();
+  if (listener_look_ms_ != 0) timeout = std::min(timeout, kListenerLook);
   if (timeout.count() > 0 && rings_.size() > 1 && !others_quiet_for_sleep()) {
     timeout = std::chrono::milliseconds{0};
   }

@@ -9,6 +9,8 @@
 //             CQE of the connection was seen
 //   wake-up   a multishot poll of the gateway's eventfd
 //
+// Overlooked  A multishot accept may never hear of a connection (uring_accept.cc), so the listener
+//           is looked at once more when nobody came for kListenerLook.
 // Rings     One, and one more each time that all tables are full (ring_choice.h), for as many
 //           connections as `slots` says. A socket's handle names its ring, its completions come out
 //           of that one. The first ring is the one that is waited on; the others write the
@@ -62,6 +64,8 @@ class UringIo {
   void set_accepting(bool accepting);
 
  private:
+  static constexpr std::chrono::milliseconds kListenerLook{100};
+
   // What the kernel holds of one connection, by its slot.
   struct InFlight {
     std::uint32_t generation = 0;
@@ -88,6 +92,7 @@ class UringIo {
   void accept_many(Uring& ring);
   void accept_each(Uring& ring, std::uint32_t count);
   void stop_accepting(Uring& ring);
+  void watch_listener();
   void on_accept_cqe(Uring& ring, const io_uring_cqe& cqe);
   void pause_accepting(const char* event, const std::string& error);
 
@@ -122,6 +127,8 @@ class UringIo {
   bool accepting_ = true;
   std::size_t accepting_ring_ = 0;
   std::int64_t accept_retry_ms_ = 0;            // not before, after an error; 0: at once
+  bool accepted_ = false;                       // in the last wait()
+  std::int64_t listener_look_ms_ = 0;           // when the listener is looked at; 0: not due
 };
 
 }  // namespace ims::gateway

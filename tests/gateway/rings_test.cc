@@ -1,11 +1,12 @@
 // More connections than one ring's table holds: further rings, messages across them, tables that
-// empty and fill again, and the end of the last one.
+// empty and fill again, and the end of the last one. Connections that the kernel tells nobody of.
 #include <doctest/doctest.h>
 
 #include <memory>
 #include <vector>
 
 #include "tests/gateway/backend_server.h"
+#include "tests/support/deaf_accept.h"
 
 using namespace ims;
 using namespace ims::test;
@@ -154,4 +155,38 @@ TEST_CASE("rings: the last table's end closes the listener, and it opens again")
     return late.connected() && late.write(v2_connect(connect_message("alice"))) && late.next();
   }));
   CHECK(server.count(Counter::kIoRings) == 3);
+}
+
+TEST_CASE("rings: who waits in the listener is found although no accept is woken") {
+  if (uring_is_refused()) return;
+  Config config = test_config();
+  config.listen_backlog = 8;  // many at once
+  gateway::Listener listener = gateway::Listener::open(config, "127.0.0.1:0", true);
+  const auto port = static_cast<std::uint16_t>(std::stoi(listener.address().substr(10)));
+  const testing::DeafAccept deaf(listener.fd());
+  Wakeup wakeup(Wakeup::Kind::kEventFd);
+  CounterBlock counters;
+  std::string why_not;
+  const auto io = gateway::UringIo::create(listener, wakeup, counters, 0, {kRingSlots, kRingSlots},
+                                           why_not);
+  REQUIRE(io != nullptr);
+  std::size_t accepted = 0;
+  const auto has_accepted = [&](std::size_t wanted) {
+    for (int turn = 0; turn < 50 && accepted < wanted; ++turn) {
+      for (const gateway::Completion& completion : io->wait(std::chrono::milliseconds{100})) {
+        accepted += completion.op == gateway::IoOp::kAccept ? 1 : 0;
+      }
+    }
+    return accepted == wanted;
+  };
+  const TcpClient first(port);  // is there when the accept is armed
+  REQUIRE(has_accepted(1));
+  const TcpClient second(port);
+  const TcpClient third(port);
+  CHECK(has_accepted(3));
+  CHECK(counters.get(Counter::kAcceptsOverlooked) == 1);
+  const TcpClient fourth(port);
+  CHECK(has_accepted(4));
+  CHECK(counters.get(Counter::kAcceptsOverlooked) == 2);
+  CHECK(counters.get(Counter::kAcceptErrors) == 0);
 }
