@@ -1,6 +1,7 @@
 // Accepting, receiving, relaying, sending (relay.h).
 #include "bench/floor/relay.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@ constexpr unsigned kEntries = 4096;
 constexpr unsigned kBuffers = 1024;
 constexpr unsigned kBufferBytes = 4096;
 constexpr unsigned kCompletionsAtOnce = 512;
+constexpr long kListenerLookNs = 100'000'000;
 constexpr char kAck[] = {1, 6};
 
 // Direct descriptors count against the soft limit of open files, though they take none.
@@ -69,8 +71,7 @@ RelayFloor::RelayFloor(int listener, std::uint32_t group_members, Fault fault)
 
 void RelayFloor::run() {
   for (;;) {
-    const int result = io_uring_submit_and_wait(&ring_, 1);
-    IMS_ASSERT(result >= 0 || result == -EINTR);
+    wait();
     io_uring_cqe* cqes[kCompletionsAtOnce];
     for (unsigned count = 0;
          (count = io_uring_peek_batch_cqe(&ring_, cqes, kCompletionsAtOnce)) != 0;) {
@@ -86,6 +87,24 @@ void RelayFloor::run() {
   }
 }
 
+// Until something is there. The kernel may have told nobody of the last ones of a burst of
+// connections (gateway/uring_accept.cc): when nothing comes for a while after some, the listener is
+// looked at, and an accept that missed somebody is ended; who sees its end arms it anew.
+void RelayFloor::wait() {
+  __kernel_timespec time{0, kListenerLookNs};
+  io_uring_cqe* cqe = nullptr;
+  const int result = accepted_ ? io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, &time, nullptr)
+                               : io_uring_submit_and_wait(&ring_, 1);
+  IMS_ASSERT(result >= 0 || result == -EINTR || result == -ETIME);
+  if (result != -ETIME) return;
+  accepted_ = false;
+  pollfd listener{listener_, POLLIN, 0};
+  if (!accepting_ || poll(&listener, 1, 0) != 1) return;
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_cancel64(sqe, user_data(Tag::kAccept, 0), 0);
+  set_tag(sqe, Tag::kNobody, 0);
+}
+
 // ---- requests ----------------------------------------------------------------------------------
 
 io_uring_sqe* RelayFloor::next_sqe() {
@@ -97,8 +116,12 @@ io_uring_sqe* RelayFloor::next_sqe() {
   return sqe;
 }
 
+std::uint64_t RelayFloor::user_data(Tag tag, std::uint32_t slot) {
+  return static_cast<std::uint64_t>(tag) << 32 | slot;
+}
+
 void RelayFloor::set_tag(io_uring_sqe* sqe, Tag tag, std::uint32_t slot) {
-  sqe->user_data = static_cast<std::uint64_t>(tag) << 32 | slot;
+  sqe->user_data = user_data(tag, slot);
 }
 
 void RelayFloor::arm_accept() {
@@ -129,7 +152,10 @@ void RelayFloor::on_cqe(const io_uring_cqe& cqe) {
   const auto slot = static_cast<std::uint32_t>(cqe.user_data);
   switch (static_cast<Tag>(cqe.user_data >> 32)) {
     case Tag::kAccept:
-      if (cqe.res >= 0) arm_receive(static_cast<std::uint32_t>(cqe.res));
+      if (cqe.res >= 0) {
+        accepted_ = true;
+        arm_receive(static_cast<std::uint32_t>(cqe.res));
+      }
       if ((cqe.flags & IORING_CQE_F_MORE) != 0) return;
       accepting_ = false;
       if (cqe.res != -ENFILE) arm_accept();  // else the next slot that is given back does

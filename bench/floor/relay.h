@@ -53,8 +53,10 @@ class RelayFloor {
   };
 
   io_uring_sqe* next_sqe();
+  static std::uint64_t user_data(Tag tag, std::uint32_t slot);
   static void set_tag(io_uring_sqe* sqe, Tag tag, std::uint32_t slot);
   void give_buffer(unsigned buffer);
+  void wait();
   void arm_accept();
   void arm_receive(std::uint32_t slot);
 
@@ -84,6 +86,7 @@ class RelayFloor {
   std::vector<std::uint32_t> slot_of_;  // by number; kPeersMax: nobody
   std::vector<std::uint32_t> dirty_;
   bool accepting_ = false;  // True exactly while the multishot accept is armed
+  bool accepted_ = false;   // since the listener was looked at
 };
 
 }  // namespace ims::bench

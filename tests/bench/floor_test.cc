@@ -1,15 +1,27 @@
 // The floors: faults by their text and their clock; the rows of a stored message are those that a
-// worker writes; the store's loop counts what it wrote.
+// worker writes; the store's loop counts what it wrote; the relay finds whom nobody told it of.
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "bench/floor/fault.h"
 #include "bench/floor/message_rows.h"
+#include "bench/floor/relay.h"
 #include "bench/floor/store_load.h"
+#include "tests/support/deaf_accept.h"
 #include "tests/support/temp_dir.h"
 
 namespace ims::bench {
@@ -111,6 +123,72 @@ TEST_CASE("store-floor: batches of what is outstanding, at most 1,024; two rows 
     options.recipients = 10;
     expect_counts(options, 32, 32 + 10);
   }
+}
+
+// ---- the relay ---------------------------------------------------------------------------------
+
+// Connects as number `number`; false: its hello was not acknowledged within 5 s.
+bool greets(const sockaddr_in& address, char number) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const timeval limit{5, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  const char hello[] = {4, number, 0, 0, 0};
+  ssize_t received = 0;
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+      send(fd, hello, sizeof hello, MSG_NOSIGNAL) == sizeof hello) {
+    char answer[2];
+    do {  // EINTR: what uring_is_refused() left is tidied up in this thread
+      received = recv(fd, answer, sizeof answer, MSG_WAITALL);
+    } while (received < 0 && errno == EINTR);
+  }
+  close(fd);
+  return received == 2;
+}
+
+bool uring_is_refused() {
+  io_uring ring{};
+  const int result = io_uring_queue_init(2, &ring, 0);
+  if (result == 0) io_uring_queue_exit(&ring);
+  if (result != 0) MESSAGE("SKIPPED, io_uring is refused: ", -result);
+  return result != 0;
+}
+
+TEST_CASE("floor: who waits in the listener is found although its accept is not woken") {
+  if (uring_is_refused()) return;
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  REQUIRE(listen(listener, 16) == 0);
+  int deafened[2];  // before that, the deaf accept would take who comes
+  REQUIRE(pipe2(deafened, O_CLOEXEC) == 0);
+  const pid_t test = getpid();
+  const pid_t floor = fork();
+  REQUIRE(floor >= 0);
+  if (floor == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != test) _exit(1);
+    const testing::DeafAccept deaf(listener);
+    // Is there when the accept is armed: who has taken somebody looks again.
+    const int first = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(first, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) _exit(1);
+    if (write(deafened[1], "", 1) != 1) _exit(1);
+    RelayFloor(listener, 2, {}).run();
+  }
+  close(listener);
+  close(deafened[1]);
+  char is_deaf = 1;
+  CHECK(read(deafened[0], &is_deaf, 1) == 1);
+  close(deafened[0]);
+  for (char number = 0; number < 3; ++number) {
+    CAPTURE(number);
+    CHECK(greets(address, number));
+  }
+  kill(floor, SIGKILL);
+  waitpid(floor, nullptr, 0);
 }
 
 }  // namespace
