@@ -354,8 +354,7 @@ class World {
       CAPTURE(known.first);
       CHECK(session.ended);
       const Client& client = clients_[session.client];
-      // The kernel never took fewer rows than a client has read; nor more, unless a reset took
-      // them.
+      // The kernel took as many rows as a client has read; more only where a reset took them.
       if (!client.logged_in) continue;
       CHECK(session.taken >= client.rows_read);
       if (!client.reset && world_.io.ended(client.id) == SimIo::End::kClosed) {
