@@ -7,10 +7,12 @@
 // Ownership  A block belongs to whoever took it until give().
 // Threads    One gateway thread.
 // Limits     Nine size classes up to 4.5 MiB, larger ones exact. used_bytes() counts what is taken,
-//            headers included; the gateway keeps it under send_memory_bytes.
+//            headers included; the gateway keeps it under send_memory_bytes. Free blocks are kept
+//            up to kFreeBytesMax, and beyond it for as long as they only make up for what was
+//            taken at most of late (this window and the one before): a load that swells and ebbs,
+//            as fan-outs do, allocates nothing, and what a peak took goes back some seconds later.
 // Cost       take() and give() are a pop and a push of a free list (the last block given is the
-//            first taken, so it is still in the cache). Free blocks beyond kFreeBytesMax go back
-//            to the allocator.
+//            first taken, so it is still in the cache).
 #pragma once
 
 #include <array>
@@ -52,6 +54,7 @@ class BlockPool {
       72 * kKiB, 288 * kKiB, 1152 * kKiB, 4608 * kKiB};
   static constexpr std::size_t kClassCount = kClassBytes.size();
   static constexpr std::size_t kFreeBytesMax = 16 * kMiB;
+  static constexpr int kTrimmedMax = 2048;
 
   BlockPool() = default;
   ~BlockPool();
@@ -70,7 +73,13 @@ class BlockPool {
   }
   void give(Block* block) noexcept;
 
+  // What was taken at most is forgotten, but for the window that ends now.
+  void begin_window() noexcept;
+  // Free blocks that are too many go back to the allocator, kTrimmedMax of them at most.
+  void trim() noexcept;
+
   std::size_t used_bytes() const noexcept { return used_bytes_; }
+  std::size_t free_bytes() const noexcept { return free_bytes_; }
 
  private:
   IMS_INLINE Block* begin(Block* block, std::uint16_t size_class,
@@ -81,10 +90,13 @@ class BlockPool {
     return block;
   }
   Block* make(std::uint16_t size_class, std::size_t block_bytes);
+  bool keeps_free(std::size_t bytes) const noexcept;
 
   std::array<Block*, kClassCount> free_{};
   std::size_t used_bytes_ = 0;
   std::size_t free_bytes_ = 0;
+  std::size_t peak_bytes_ = 0;       // of used_bytes_, in this window
+  std::size_t last_peak_bytes_ = 0;  // in the one before
 };
 
 }  // namespace ims::gateway

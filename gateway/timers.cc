@@ -8,7 +8,8 @@
 namespace ims::gateway {
 namespace {
 
-constexpr std::uint32_t kScanTicks = 10;            // a full pass over all connections takes 1 s
+constexpr std::int64_t kPoolWindowTicks = 30;  // 3 s: a peak's blocks are kept for 3 to 6 s
+constexpr std::uint32_t kScanTicks = 10;       // a full pass over all connections takes 1 s
 constexpr std::uint32_t kShutdownSlotsPerTurn = 1024;
 constexpr std::uint32_t kSlowConsumerGraceMs = 1000;  // to take the Disconnect
 constexpr std::uint32_t kRetryAfterMsMin = 1000;
@@ -26,6 +27,10 @@ void Gateway::on_tick(Now now) {
     scan_liveness();
   }
   if (tick != scan_tick_) look_around();
+  if (tick / kPoolWindowTicks != scan_tick_ / kPoolWindowTicks) {
+    pool_.begin_window();
+    carry_pool_.begin_window();
+  }
   scan_tick_ = tick;
   if (shutting_down_) continue_shutdown();
   flush();
@@ -34,6 +39,8 @@ void Gateway::on_tick(Now now) {
 // Now and then: what costs more than a turn's own work would be worth.
 void Gateway::look_around() noexcept {
   tracer_.tick(now_);
+  pool_.trim();
+  carry_pool_.trim();
   std::size_t ring_bytes = 0;
   for (Worker& worker : workers_) ring_bytes += worker.requests->used_bytes();
   counters_.set(Counter::kRingBytesRequests, ring_bytes);
