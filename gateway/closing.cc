@@ -33,6 +33,7 @@ void Gateway::begin_close(Connection& connection, CloseReason reason,
   if (farewell != nullptr) {
     const std::size_t bytes = disconnect_frame_bytes(connection.outer(), *farewell);
     connection.farewell = pool_.take(bytes);
+    connection.has_farewell = true;
     write_disconnect_frame(connection.farewell->data(), connection.outer(), *farewell);
     connection.farewell->end = static_cast<std::uint32_t>(bytes);
   }
@@ -46,12 +47,11 @@ void Gateway::continue_close(Connection& connection) {
   if (connection.state != State::kClosing) return;
   const bool answers_due = connection.inflight > 0 || connection.awaits_login;
   if (answers_due && connection.close_reason != CloseReason::kSlowConsumer) return;
-  if (connection.farewell != nullptr) {
+  if (connection.has_farewell) {
     const std::size_t bytes = connection.farewell->size();
     std::memcpy(owe(connection, bytes), connection.farewell->data(), bytes);
     owed(connection, bytes, false, false);
-    pool_.give(connection.farewell);
-    connection.farewell = nullptr;
+    drop_farewell(connection);
   }
   if (!connection.queue.empty()) return mark_dirty(connection, false);
   IMS_ASSERT(!connection.send_in_flight);
@@ -60,6 +60,11 @@ void Gateway::continue_close(Connection& connection) {
   connection.state = State::kShutdown;
   request_io(IoOp::kShutdown, connection);
   update_receive(connection);
+}
+
+void Gateway::drop_farewell(Connection& connection) noexcept {
+  if (connection.has_farewell) pool_.give(connection.farewell);
+  connection.has_farewell = false;
 }
 
 void Gateway::abort(Connection& connection, CloseReason reason) {
@@ -97,8 +102,7 @@ void Gateway::on_closed(Connection& connection) {
   queue_bytes_ -= connection.queue.bytes();
   connection.queue.clear(pool_);
   tracer_.forget(connection);
-  if (connection.farewell != nullptr) pool_.give(connection.farewell);
-  connection.farewell = nullptr;
+  drop_farewell(connection);
   connection.clear_sender(pool_);
   IMS_PROBE(close, connection.id.bits, static_cast<unsigned>(connection.close_reason));
   counters_.add(static_cast<Counter>(static_cast<std::uint16_t>(Counter::kClosedNormal) +

@@ -85,7 +85,10 @@ struct Connection {
   SessionId session;               // kLogin: holds the CONNECT's id until the answer
   UserId user;
   std::uint64_t user_hash = 0;     // from kLogin on
-  std::uint64_t tenant_hash = 0;   // from kLogin on
+  union {
+    std::uint64_t tenant_hash = 0; // from kLogin on, until requests are taken no more
+    Block* farewell;               // `has_farewell`: the encoded Disconnect, sent after all answers
+  };
   TenantId tenant;
 
   // ---- the socket ----
@@ -95,7 +98,6 @@ struct Connection {
   // ---- what is owed to the client ----
   std::uint32_t reserved_bytes = 0;  // room kept for the answers to `inflight` requests
   SendQueue queue;
-  Block* farewell = nullptr;         // kClosing: the encoded Disconnect, sent after all answers
   std::uint64_t taken_ordinal = 0;   // the last stored row that the kernel took wholly
   std::uint32_t progress_ms = 0;     // kOpen, kDraining: since when; else when owed bytes last
                                      // moved, or with none owed when bytes last went into the carry
@@ -136,6 +138,7 @@ struct Connection {
   bool notice_queued : 1 = false;    // stands in the queue of notices
   bool ended_told : 1 = false;       // kEnded is in the ring, or nobody needs it
   bool drained_due : 1 = false;      // kRefused was said, kDrained not yet
+  bool has_farewell : 1 = false;     // kClosing and later
   bool sender_in_block : 1 = false;
   bool stalled : 1 = false;          // had its grace: the next stall is the end
 
@@ -175,5 +178,6 @@ struct Liveness {
 
 static_assert(sizeof(Connection) + sizeof(Liveness) <= kConnectionIdleBytesMax,
               "DESIGN.md section 4");
+static_assert(sizeof(Connection) == 176);
 
 }  // namespace ims::gateway

@@ -41,7 +41,7 @@ Gateway::~Gateway() {
     Connection& connection = table_.at(slot);
     connection.queue.clear(pool_);
     drop_carry(connection);
-    if (connection.farewell != nullptr) pool_.give(connection.farewell);
+    drop_farewell(connection);
     connection.clear_sender(pool_);
   }
 }

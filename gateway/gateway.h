@@ -217,6 +217,7 @@ class Gateway {
   void continue_close(Connection& connection);
   void abort(Connection& connection, CloseReason reason);
   void request_close(Connection& connection);
+  void drop_farewell(Connection& connection) noexcept;
   void on_shutdown(Connection& connection, const Completion& completion);
   void on_closed(Connection& connection);
   void release_if_told(Connection& connection);
