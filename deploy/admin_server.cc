@@ -25,15 +25,6 @@
 namespace ims {
 namespace {
 
-struct Connection {
-  int fd = -1;
-  std::string in;
-  std::string out;
-  bool closing = false;  // once `out` is sent
-  bool owns_copy = false;  // of the store, for as long as it lives: it may be silent
-  std::int64_t heard_ms = 0;
-};
-
 [[noreturn]] void throw_errno(const std::string& what) {
   throw std::runtime_error(what + ": " + std::generic_category().message(errno));
 }
@@ -70,6 +61,15 @@ bool may_ask(int fd) {
 }  // namespace
 
 struct AdminServer::Parts {
+  struct Connection {
+    int fd = -1;
+    std::string in;
+    std::string out;
+    bool closing = false;  // once `out` is sent
+    bool owns_copy = false;  // of the store, for as long as it lives: it may be silent
+    std::int64_t heard_ms = 0;
+  };
+
   explicit Parts(AdminWiring wired)
       : wiring(std::move(wired)),
         copy(wiring.data, wiring.files),
@@ -111,7 +111,7 @@ void AdminServer::run(const std::atomic<bool>& stop) {
     polled.push_back({wakeup.fd(), POLLIN, 0});
     const bool room = parts.connections.size() < kAdminConnectionsMax;
     polled.push_back({room ? parts.listener : -1, POLLIN, 0});  // -1: not looked at
-    for (const Connection& connection : parts.connections) {
+    for (const Parts::Connection& connection : parts.connections) {
       const short events = connection.out.empty() ? POLLIN : POLLOUT;
       polled.push_back({connection.fd, events, 0});
     }
@@ -124,7 +124,7 @@ void AdminServer::run(const std::atomic<bool>& stop) {
     wakeup.drain();
 
     for (std::size_t i = 0; i < parts.connections.size(); ++i) {
-      Connection& connection = parts.connections[i];
+      Parts::Connection& connection = parts.connections[i];
       const short ready = polled[i + 2].revents;
       if ((ready & POLLOUT) != 0) {
         parts.write_to(connection);
@@ -134,7 +134,7 @@ void AdminServer::run(const std::atomic<bool>& stop) {
       }
     }
     parts.make_room();
-    std::erase_if(parts.connections, [&parts](const Connection& connection) {
+    std::erase_if(parts.connections, [&parts](const Parts::Connection& connection) {
       const bool gone = connection.closing && connection.out.empty();
       if (gone) close(connection.fd);
       if (gone && connection.owns_copy) parts.copy.remove();

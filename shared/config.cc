@@ -8,7 +8,7 @@
 namespace ims {
 namespace {
 
-void apply(const std::vector<Setting>& settings, Config& config) {
+void apply_settings(const std::vector<Setting>& settings, Config& config) {
   for (const Setting& setting : settings) {
     set_from_text(*setting.key, setting.text, config, setting.place);
   }
@@ -30,9 +30,9 @@ Config load_config(int argc, const char* const* argv, const char* const* environ
 
   const Environment variables = read_environment(environment);
   const auto& file = line.config_file ? line.config_file : variables.config_file;
-  if (file) apply(read_config_file(*file), config);
-  apply(variables.settings, config);
-  apply(line.settings, config);
+  if (file) apply_settings(read_config_file(*file), config);
+  apply_settings(variables.settings, config);
+  apply_settings(line.settings, config);
 
   resolve_config(config, read_machine());
   check_config(config);
