@@ -56,12 +56,16 @@ Second& Tally::slot_at(std::uint64_t now_ns) noexcept {
   return seconds[index];
 }
 
+bool Tally::is_measured(std::uint64_t due_ns) const noexcept {
+  return begin_ns != 0 && due_ns >= begin_ns && (end_ns == 0 || due_ns < end_ns);
+}
+
 void Tally::timed(Kind kind, std::uint64_t intended_ns, std::uint64_t sent_ns,
                   std::uint64_t now_ns) noexcept {
   const auto at = static_cast<std::size_t>(kind);
-  Second& slot = slot_at(now_ns);
-  ++slot.counts[at];
-  if (sent_ns == 0) return;
+  if (measuring) ++slot_at(now_ns).counts[at];
+  if (sent_ns == 0 || !is_measured(intended_ns)) return;
+  Second& slot = slot_at(end_ns == 0 ? now_ns : std::min(now_ns, end_ns - 1));
   const std::uint64_t latency_ns = now_ns > intended_ns ? now_ns - intended_ns : 0;
   corrected[at].record(latency_ns);
   uncorrected[at].record(now_ns > sent_ns ? now_ns - sent_ns : 0);
@@ -87,9 +91,10 @@ void Tally::answered(Code code, std::uint64_t intended_ns, std::uint64_t sent_ns
   const auto at = static_cast<std::size_t>(code);
   ++total.answered;
   ++total.codes[at];
-  if (!measuring) return;
-  ++measured.answered;
-  ++measured.codes[at];
+  if (measuring) {
+    ++measured.answered;
+    ++measured.codes[at];
+  }
   timed(Kind::kAnswer, intended_ns, sent_ns, now_ns);
 }
 
@@ -97,17 +102,17 @@ void Tally::delivered(std::size_t bytes, std::uint64_t intended_ns, std::uint64_
                       std::uint64_t now_ns) noexcept {
   ++total.delivered;
   total.bytes_delivered += bytes;
-  if (!measuring) return;
-  ++measured.delivered;
-  measured.bytes_delivered += bytes;
+  if (measuring) {
+    ++measured.delivered;
+    measured.bytes_delivered += bytes;
+  }
   timed(Kind::kDelivery, intended_ns, sent_ns, now_ns);
 }
 
 void Tally::logged_in(std::uint64_t intended_ns, std::uint64_t sent_ns,
                       std::uint64_t now_ns) noexcept {
   ++total.logins;
-  if (!measuring) return;
-  ++measured.logins;
+  if (measuring) ++measured.logins;
   timed(Kind::kLogin, intended_ns, sent_ns, now_ns);
 }
 

@@ -5,7 +5,9 @@
 //            figure may be a message old; it merges after the child has ended.
 // Time       nanoseconds of the monotonic clock. `intended` is when the rate asked for the message,
 //            `sent` when it went out: latency from the first is corrected for coordinated omission,
-//            from the second is not. In a closed loop both are the same.
+//            from the second is not. In a closed loop both are the same. Counts are of what
+//            happened in the measured phase; latencies are of what was due in it, even if it ended
+//            later: else a stall at the phase's end would leave no trace in them.
 // Limits     kSecondsMax slots of time; the slots of a longer run are longer than a second.
 #pragma once
 
@@ -120,6 +122,7 @@ struct Tally {
 
  private:
   Second& slot_at(std::uint64_t now_ns) noexcept;
+  bool is_measured(std::uint64_t due_ns) const noexcept;
   void timed(Kind kind, std::uint64_t intended_ns, std::uint64_t sent_ns,
              std::uint64_t now_ns) noexcept;
 };

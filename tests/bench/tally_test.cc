@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "shared/prng.h"
@@ -118,6 +119,30 @@ TEST_CASE("only the measured phase is timed; all of the run is counted") {
   CHECK(tally->send_lag.max_ns == 10);
   CHECK(tally->seconds[0].counts[at] == 2);
   CHECK(tally->seconds_measured() == doctest::Approx(1.0));
+}
+
+TEST_CASE("what was due in the measured phase is timed although it ends behind it, and only that") {
+  const auto at = static_cast<std::size_t>(Kind::kDelivery);
+  const std::uint64_t end = kStart + 2 * kSecondNs;
+  for (const auto& [due_ns, is_timed] : {std::pair{kStart - 1, false}, std::pair{kStart, true},
+                                         std::pair{end - 1, true}, std::pair{end, false}}) {
+    const std::uint64_t due = due_ns;
+    CAPTURE(due);
+    auto tally = begun(2 * kSecondNs);
+    tally->end(end);
+    tally->delivered(100, due, due, end + kSecondNs);
+    CHECK(tally->measured.delivered == 0);  // it came behind the phase
+    CHECK(tally->total.delivered == 1);
+    CHECK(tally->corrected[at].count == (is_timed ? 1 : 0));
+    CHECK(tally->corrected[at].max_ns == (is_timed ? end + kSecondNs - due : 0));
+    CHECK(tally->seconds[1].counts[at] == 0);
+    CHECK(tally->seconds[1].of[at].count == (is_timed ? 1 : 0));  // in the last slot
+    CHECK(tally->slots == (is_timed ? 2 : 0));
+  }
+  auto tally = begun();
+  tally->delivered(100, kStart - 1, kStart - 1, kStart + 5);  // sent while it warmed up
+  CHECK(tally->measured.delivered == 1);
+  CHECK(tally->corrected[at].count == 0);
 }
 
 TEST_CASE("a message is late from over a millisecond on") {
