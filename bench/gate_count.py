@@ -9,6 +9,9 @@ import time
 from pathlib import Path
 
 SERVER, STORE_LIBRARY = "/imsd", "librocksdb"
+# The store's engine in imsd itself: the segment log.
+STORE_FUNCTION = re.compile(r"ims::logic::(Segment|segments_|hash_(op|record|header)\(|"
+                            r"\(anonymous namespace\)::(MergedKeys|(scan|get|read)_row|read_some))")
 # They come by the clock, not by the message. What else of imsd they call is counted.
 TICKS = ("ims::logic::Worker::tick(", "ims::gateway::Gateway::on_tick(")
 CONTROL_TIMEOUT_S = 60
@@ -46,8 +49,8 @@ class Callgrind:
 
 def read_callgrind(path):
     """What imsd's own code costs with all that it calls, but for the store's engine and the ticks;
-    what its calls of the engine cost; and each function's part of the first, a library's as a whole
-    under who calls it. What the engine's own threads do is in neither. Source: the Callgrind Format
+    what the engine costs, its functions and its library's; and each function's part of the first, a
+    library's as a whole under who calls it. What the engine's own threads do is in neither. Source: the Callgrind Format
     Specification."""
     names, objects, functions = {}, {}, {}
     ours = store = 0
@@ -76,12 +79,18 @@ def read_callgrind(path):
             leaves = is_call and callee is not None and not callee.endswith(SERVER)
             if here.endswith(SERVER) and leaves and STORE_LIBRARY in callee:
                 store += int(cost[1])
+            elif here.endswith(SERVER) and (leaves or not is_call) and is_store(function):
+                store += int(cost[1])
             elif here.endswith(SERVER) and (leaves or not is_call) and not is_tick(function):
                 ours += int(cost[1])
                 functions[function] = functions.get(function, 0) + int(cost[1])
             if is_call:
                 is_call, callee = False, None
     return ours, store, functions
+
+
+def is_store(function):
+    return STORE_FUNCTION.search(function) is not None
 
 
 def is_tick(function):

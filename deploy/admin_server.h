@@ -24,7 +24,7 @@
 #include "deploy/data_dir.h"
 #include "logic/admin.h"
 #include "logic/store.h"
-#include "logic/store_rocks.h"
+#include "logic/durable_store.h"
 #include "shared/wakeup.h"
 
 namespace ims {
@@ -35,7 +35,7 @@ struct AdminWiring {
   std::string listen;                      // "127.0.0.1:7000": where `imsctl chat` connects to
   std::uint64_t hash_seed = 0;             // StoreIdentity::seed
   logic::Store* store = nullptr;           // tenants are read in the constructor, nothing later
-  logic::RocksStore* files = nullptr;      // what `store.copy` copies; null: it is refused
+  logic::DurableStore* files = nullptr;    // what `store.copy` copies; null: it is refused
   std::vector<logic::AdminPort*> ports;    // by worker
   std::vector<Wakeup*> workers;            // by worker: who to wake for its port
   Wakeup* wakeup = nullptr;                // Kind::kEventFd, this server's: workers notify it

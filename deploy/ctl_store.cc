@@ -1,11 +1,11 @@
 // The operator's line without a server: the store, opened here (operator_line.h).
+#include <memory>
 #include <optional>
 
 #include "deploy/operator_desk.h"
 #include "deploy/operator_line.h"
 #include "deploy/store_backend.h"
-#include "logic/store_options.h"
-#include "logic/store_rocks.h"
+#include "logic/durable_store.h"
 
 namespace ims {
 namespace {
@@ -17,17 +17,18 @@ logic::StoreOptions visit_options() {
   options.write_buffer_bytes = 16 * kMiB;
   options.store_reserve_bytes = 0;
   options.ballast_bytes = 0;
+  options.segment_bytes = 16 * kMiB;
   return options;
 }
 
 class StoreLine final : public OperatorLine {
  public:
   explicit StoreLine(const DataDir& data)
-      : store_(data.store().string(), visit_options()),
-        backend_(store_),
-        desk_(load_tenants(store_), backend_, "") {}
+      : store_(logic::open_store(StoreEngine::kAuto, data.store().string(), visit_options())),
+        backend_(*store_),
+        desk_(load_tenants(*store_), backend_, "") {}
 
-  logic::Store* store() noexcept override { return &store_; }
+  logic::Store* store() noexcept override { return store_.get(); }
 
  private:
   nlohmann::json answer(const nlohmann::json& question) override {
@@ -38,7 +39,7 @@ class StoreLine final : public OperatorLine {
     }
   }
 
-  logic::RocksStore store_;
+  std::unique_ptr<logic::DurableStore> store_;
   StoreBackend backend_;
   OperatorDesk desk_;
 };

@@ -140,7 +140,10 @@ void Walk::check_rows() {
     const std::uint64_t seq = logic::seq_of_row_key(key);
     if (seq < owner->state.first_seq) return;  // hidden, not reclaimed yet
     const auto row = logic::decode_row(value);
-    if (!row) return problem(label(*owner) + ": row " + std::to_string(seq) + " is damaged");
+    if (!row) {
+      last_seq = seq;
+      return problem(label(*owner) + ": row " + std::to_string(seq) + " is damaged");
+    }
     if (seq > owner->state.head) {
       problem(label(*owner) + ": row " + std::to_string(seq) + " is beyond head " +
               std::to_string(owner->state.head));

@@ -5,7 +5,7 @@
 
 #include "deploy/ctl_verify.h"
 #include "deploy/operator_line.h"
-#include "logic/store_copy.h"
+#include "logic/durable_store.h"
 #include "shared/clock.h"
 #include "shared/limits.h"
 
@@ -36,8 +36,8 @@ VerifyResult verify_copy(OperatorLine& line, std::int64_t retention_ms) {
   try {
     VerifyResult result;
     {
-      logic::StoreCopy copy(path, options);
-      result = verify(copy, now_ms, retention_ms);
+      const auto copy = logic::open_store_copy(path, options);
+      result = verify(*copy, now_ms, retention_ms);
     }
     std::error_code error;
     if (std::filesystem::remove_all(path, error) > 0 && !error) return result;

@@ -32,6 +32,10 @@ class RowFunction final : public logic::RowVisitor {
     row_(key, value);
     return true;
   }
+  bool on_damaged(std::string_view key) override {
+    row_(key, {});  // decodes as none
+    return true;
+  }
 
  private:
   Row row_;

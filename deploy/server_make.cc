@@ -27,7 +27,7 @@ void Server::Parts::open_store() {
   clock = std::make_unique<logic::RetentionClock>(config.accept_clock);
   logic::StoreOptions options = logic::store_options(config);
   options.clock = clock.get();
-  store = std::make_unique<logic::RocksStore>(data.store().string(), options);
+  store = logic::open_store(config.store_engine, data.store().string(), options);
   identity = logic::open_identity(*store, store->lost_commits() > 0);
   epoch.assign(reinterpret_cast<const char*>(identity.epoch.data()), identity.epoch.size());
   if (logic::open_run_ends(*store, identity.boot, run_ends_ms) != logic::StoreStatus::kOk) {
@@ -211,6 +211,9 @@ void Server::Parts::make_gateways() {
   info.set(config.durability == Durability::kSync       ? Counter::kInfoDurabilitySync
            : config.durability == Durability::kInterval ? Counter::kInfoDurabilityInterval
                                                         : Counter::kInfoDurabilityOs,
+           1);
+  info.set(store->engine() == StoreEngine::kSegments ? Counter::kInfoStoreSegments
+                                                     : Counter::kInfoStoreRocksdb,
            1);
 }
 

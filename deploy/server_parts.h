@@ -22,7 +22,7 @@
 #include "logic/retention_clock.h"
 #include "logic/run_ends.h"
 #include "logic/store_identity.h"
-#include "logic/store_rocks.h"
+#include "logic/durable_store.h"
 #include "logic/worker.h"
 #include "logic/worker_thread.h"
 #include "shared/counter_file.h"
@@ -91,7 +91,7 @@ struct Server::Parts {
   std::optional<CounterBlock> commit_counters;
   std::optional<CounterBlock> reader_counters;
   std::unique_ptr<logic::RetentionClock> clock;
-  std::unique_ptr<logic::RocksStore> store;
+  std::unique_ptr<logic::DurableStore> store;
   logic::StoreIdentity identity;
   std::vector<std::int64_t> run_ends_ms;
   std::string epoch;

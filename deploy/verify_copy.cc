@@ -24,7 +24,7 @@ void remove_folder(const std::filesystem::path& path) {
 
 }  // namespace
 
-VerifyCopy::VerifyCopy(const DataDir& data, logic::RocksStore* store)
+VerifyCopy::VerifyCopy(const DataDir& data, logic::DurableStore* store)
     : folder_(data.run()), store_(store) {
   std::error_code error;
   std::vector<std::filesystem::path> left;

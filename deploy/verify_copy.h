@@ -10,7 +10,7 @@
 #include <string>
 
 #include "deploy/data_dir.h"
-#include "logic/store_rocks.h"
+#include "logic/durable_store.h"
 #include "shared/codes.h"
 
 namespace ims {
@@ -18,7 +18,7 @@ namespace ims {
 class VerifyCopy {
  public:
   // Removes what servers before left. `store`: null where there are no files to copy.
-  VerifyCopy(const DataDir& data, logic::RocksStore* store);
+  VerifyCopy(const DataDir& data, logic::DurableStore* store);
   VerifyCopy(const VerifyCopy&) = delete;
   VerifyCopy& operator=(const VerifyCopy&) = delete;
 
@@ -30,7 +30,7 @@ class VerifyCopy {
 
  private:
   const std::filesystem::path folder_;
-  logic::RocksStore* const store_;
+  logic::DurableStore* const store_;
   std::filesystem::path copy_;  // empty: none
   std::uint32_t count_ = 0;
 };

@@ -92,7 +92,7 @@ RowSlot Worker::put_row(Entity& owner, const Timeline& timeline, std::uint64_t s
   scratch_.clear();
   append_row_header(scratch_, time_ms, origin, sender, kind);
   char* value =
-      ops().put_space(Table::kRows, row_key(timeline.key(), seq), kRowHeaderBytes + body_bytes);
+      ops().append_space(row_key(timeline.key(), seq), kRowHeaderBytes + body_bytes);
   std::memcpy(value, scratch_.data(), kRowHeaderBytes);
   const std::size_t body_offset = ops().last_value_offset() + kRowHeaderBytes;
   Effect& effect = add_effect(Effect::Kind::kRow, &owner);

@@ -176,6 +176,7 @@ void Committer::run_timers(Now now) {
     }
   }
   counters_.set(Counter::kStoreReadOnly, recovering_ || !store_.has_space() ? 1 : 0);
+  store_.report(counters_);
   if (clock_ != nullptr) {
     clock_->advance(now.wall_ms);
     if (clock_->due() && !recovering_) store_clock();

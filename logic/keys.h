@@ -49,6 +49,7 @@ std::string contact_key(TimelineKey user, std::string_view other_name);
 std::string applied_key(std::uint16_t partition, std::uint64_t number);
 std::string outbox_key(std::uint16_t partition, std::uint64_t number);
 std::string row_key(TimelineKey timeline, std::uint64_t seq);
+inline constexpr std::size_t kRowKeyBytes = 2 + 8 + 8;
 std::string device_cursors_key(TimelineKey user, std::string_view device);  // prefix of all T
 std::string cursor_key(TimelineKey user, std::string_view device, std::uint64_t timeline);
 std::string user_cursors_key(TimelineKey user);  // prefix of all devices

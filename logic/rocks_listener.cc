@@ -4,11 +4,14 @@
 #include <chrono>
 #include <thread>
 
+#include "shared/clock.h"
 #include "shared/log.h"
 
 namespace ims::logic {
 namespace {
 
+constexpr int kFlushWaitMs = 10'000;
+constexpr int kCountWaitMs = 5000;  // RocksDB counts it right behind the report
 constexpr int kStartWaitMs = 2000;  // a scheduled flush starts as soon as its thread runs
 
 // This thread runs flushes: no other flush is scheduled while it reports an error.
@@ -49,12 +52,34 @@ bool RocksListener::flush_running() const {
 
 void RocksListener::OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo&) {
   runs_flushes = true;
+  if (before_flush_ != nullptr) before_flush_->before_flush();
 }
 
 void RocksListener::OnBackgroundError(rocksdb::BackgroundErrorReason reason,
                                       rocksdb::Status* error) {
   if (error->IsShutdownInProgress()) return;
+  const bool recoverable = resumes_ ? can_resume(reason, *error) : error->IsNoSpace();
+  if (recoverable) {
+    set_full();
+  } else {
+    set_broken();
+  }
+  IMS_LOG(kError, recoverable ? "store_full" : "store_broken",
+          {{"reason", static_cast<int>(reason)}, {"error", error->ToString()}});
+}
+
+// Holds the error back until a resume can come back from it.
+bool RocksListener::can_resume(rocksdb::BackgroundErrorReason reason,
+                               const rocksdb::Status& error) {
   using Reason = rocksdb::BackgroundErrorReason;
+  if (reason == Reason::kCompaction || reason == Reason::kManifestWrite) wait_for_flush();
+  const bool in_background = reason == Reason::kCompaction || reason == Reason::kFlush ||
+                             reason == Reason::kFlushNoWAL || reason == Reason::kManifestWrite ||
+                             reason == Reason::kManifestWriteNoWAL;
+  if (in_background) {
+    errors_expected_.store(errors() + 1, std::memory_order_relaxed);
+    reported_ms_.store(read_clock().mono_ms, std::memory_order_relaxed);
+  }
   bool stuck = false;
   if (reason == Reason::kFlush || reason == Reason::kFlushNoWAL || runs_flushes) {
     flush_failed_.store(true, std::memory_order_relaxed);
@@ -63,15 +88,31 @@ void RocksListener::OnBackgroundError(rocksdb::BackgroundErrorReason reason,
   }
   // A WAL that refused its first record, with empty memtables: a resume would keep it.
   stuck = stuck || (reason == Reason::kWriteCallback && sealed());
-  const bool recoverable = error->IsNoSpace() && !stuck &&
-                           error->severity() <= rocksdb::Status::Severity::kHardError;
-  if (recoverable) {
-    set_full();
-  } else {
-    set_broken();
+  return error.IsNoSpace() && !stuck && error.severity() <= rocksdb::Status::Severity::kHardError;
+}
+
+std::uint64_t RocksListener::errors() const {
+  rocksdb::DB* const database = database_.load(std::memory_order_acquire);
+  std::uint64_t errors = 0;
+  if (database != nullptr) {
+    database->GetIntProperty(rocksdb::DB::Properties::kBackgroundErrors, &errors);
   }
-  IMS_LOG(kError, recoverable ? "store_full" : "store_broken",
-          {{"reason", static_cast<int>(reason)}, {"error", error->ToString()}});
+  return errors;
+}
+
+bool RocksListener::counted() const {
+  return errors() >= errors_expected_.load(std::memory_order_relaxed) ||
+         read_clock().mono_ms - reported_ms_.load(std::memory_order_relaxed) > kCountWaitMs;
+}
+
+// Until no flush runs. One during which another thread's error begins to count gives up without
+// giving back its memtables (AtomicFlushMemTablesToOutputFiles), and a resume waits for them for
+// ever.
+void RocksListener::wait_for_flush() const {
+  for (int waited_ms = 0; waited_ms < kFlushWaitMs && !runs_flushes; ++waited_ms) {
+    if (!flush_running()) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 void RocksListener::OnMemTableSealed(const rocksdb::MemTableInfo&) {

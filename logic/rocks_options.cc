@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "logic/rocks_logger.h"
+#include "logic/segment_extents.h"
 #include "logic/store.h"
 
 namespace ims::logic {
@@ -21,19 +22,26 @@ constexpr std::size_t kRowPrefixBytes = 10;  // kRows: P u16 | T u64, then seq: 
 constexpr int kBloomBitsPerKey = 10;         // 1 % false positives
 constexpr std::size_t kRowBlockBytes = 16 * kKiB;
 constexpr std::size_t kPointBlockBytes = 4 * kKiB;
+constexpr std::uint64_t kBuffersMin = 512 * kKiB;  // four tables' smallest memtables
 constexpr std::uint64_t kDaySeconds = 86'400;
 constexpr std::uint64_t kHourSeconds = 3'600;
 
 }  // namespace
 
-RocksOptions::RocksOptions(const StoreOptions& options, std::shared_ptr<RocksListener> listener)
-    : cache_(rocksdb::NewLRUCache(options.block_cache_bytes)) {
-  set_database(options, std::move(listener));
-  set_tables(options);
+RocksOptions::RocksOptions(const StoreOptions& options, std::shared_ptr<RocksListener> listener,
+                           Use use)
+    : cache_bytes_(options.block_cache_bytes),
+      cache_(rocksdb::NewLRUCache(options.block_cache_bytes)) {
+  set_database(options, std::move(listener), use);
+  set_tables(options, use);
+}
+
+void RocksOptions::reserve(std::uint64_t bytes) {
+  cache_->SetCapacity(cache_bytes_ - std::min(bytes, cache_bytes_ / 2));
 }
 
 void RocksOptions::set_database(const StoreOptions& options,
-                                std::shared_ptr<RocksListener> listener) {
+                                std::shared_ptr<RocksListener> listener, Use use) {
   database.env = options.env != nullptr ? options.env : rocksdb::Env::Default();
   database.create_if_missing = true;
   database.create_missing_column_families = true;
@@ -67,17 +75,23 @@ void RocksOptions::set_database(const StoreOptions& options,
 
   database.max_background_jobs = 2;
   database.max_open_files = options.open_files_max;
-  // Write buffers are charged to the cache: one bound for all memory of the store.
+  // Write buffers are charged to the cache: one bound for all memory of the store. Three
+  // quarters of what they may take are the indexes' of segments (SegmentStore::note_memory), whose
+  // sealer flushes before RocksDB would (SegmentSealer::flush_full).
+  const std::uint64_t buffers = std::min(options.write_buffer_bytes, options.block_cache_bytes / 2);
+  const bool segments = use == Use::kSegments;
+  write_buffers_max = segments ? std::max<std::uint64_t>(buffers / 4, kBuffersMin) : buffers;
   database.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(
-      std::min(options.write_buffer_bytes, options.block_cache_bytes / 2), cache_);
+      segments ? 2 * write_buffers_max : write_buffers_max, cache_);
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
 }
 
-void RocksOptions::set_tables(const StoreOptions& options) {
-  const char* const names[kTableCount] = {"default", "rows", "cursors", "dedupe"};
-  for (int at = 0; at < kTableCount; ++at) {
-    const Table table = static_cast<Table>(at);
+void RocksOptions::set_tables(const StoreOptions& options, Use use) {
+  const char* const names[kTableCount + 1] = {"default", "rows", "cursors", kExtentsName};
+  const bool segments = use == Use::kSegments;
+  for (int at = 0; at < kTableCount + (segments ? 1 : 0); ++at) {
+    const Table table = static_cast<Table>(at);  // one behind the last: extents
     rocksdb::ColumnFamilyOptions family;
     // The WriteBufferManager decides when to flush; this is only above it.
     family.write_buffer_size = options.write_buffer_bytes;
@@ -92,8 +106,8 @@ void RocksOptions::set_tables(const StoreOptions& options) {
     blocks.pin_l0_filter_and_index_blocks_in_cache = true;
     blocks.format_version = 5;
     blocks.block_size = table == Table::kRows ? kRowBlockBytes : kPointBlockBytes;
-    if (table == Table::kMeta || table == Table::kDedupe) {
-      // Point reads that mostly miss: unknown names, first use of a client_id.
+    if (table == Table::kMeta) {
+      // Point reads that mostly miss: unknown names.
       blocks.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
       family.optimize_filters_for_hits = false;
     }
@@ -105,16 +119,25 @@ void RocksOptions::set_tables(const StoreOptions& options) {
       family.memtable_insert_with_hint_prefix_extractor.reset(
           rocksdb::NewFixedPrefixTransform(kRowPrefixBytes));
     }
+    if (segments) {
+      // Sealing writes extents and points in order: one hint for all extents, one for each kind of
+      // kMeta key.
+      if (at == kTableCount || table == Table::kMeta) {
+        family.memtable_insert_with_hint_prefix_extractor.reset(
+            rocksdb::NewFixedPrefixTransform(at == kTableCount ? 0 : 1));
+      }
+      // A flush for each segment: what is written meanwhile does not wait for it.
+      family.max_write_buffer_number = 4;
+    }
 
-    const bool is_dedupe = table == Table::kDedupe;
-    const std::int64_t keep_ms = is_dedupe ? options.dedupe_window_ms : options.retention_ms;
+    const std::int64_t keep_ms = options.retention_ms;
     if (table != Table::kMeta && options.clock != nullptr && keep_ms > 0) {
       filters_.push_back(std::make_unique<RocksRetention>(*options.clock, keep_ms));
       family.compaction_filter = filters_.back().get();
       // Files that no write touches are looked at once in this time.
       const std::uint64_t keep_seconds = static_cast<std::uint64_t>(keep_ms) / 1000;
       family.periodic_compaction_seconds =
-          std::clamp(keep_seconds, kHourSeconds, is_dedupe ? kHourSeconds : kDaySeconds);
+          std::clamp(keep_seconds, kHourSeconds, kDaySeconds);
     }
     tables.emplace_back(names[at], family);
   }

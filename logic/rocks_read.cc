@@ -5,13 +5,11 @@
 
 #include <memory>
 
+#include "logic/rocks_slice.h"
+
 namespace ims::logic {
-namespace {
 
-rocksdb::Slice slice(std::string_view bytes) noexcept { return {bytes.data(), bytes.size()}; }
-std::string_view view(const rocksdb::Slice& slice) noexcept { return {slice.data(), slice.size()}; }
-
-StoreStatus read_status(const rocksdb::Status& status) noexcept {
+StoreStatus rocks_status(const rocksdb::Status& status) noexcept {
   if (status.ok()) return StoreStatus::kOk;
   if (status.IsNotFound()) return StoreStatus::kNotFound;
   if (status.IsIncomplete()) return StoreStatus::kIncomplete;
@@ -19,7 +17,7 @@ StoreStatus read_status(const rocksdb::Status& status) noexcept {
   return StoreStatus::kIoError;
 }
 
-rocksdb::ReadOptions read_options(ReadTier tier) {
+rocksdb::ReadOptions rocks_read_options(ReadTier tier) {
   rocksdb::ReadOptions options;
   options.read_tier =
       tier == ReadTier::kCacheOnly ? rocksdb::kBlockCacheTier : rocksdb::kReadAllTier;
@@ -29,20 +27,18 @@ rocksdb::ReadOptions read_options(ReadTier tier) {
   return options;
 }
 
-}  // namespace
-
 StoreStatus rocks_get(rocksdb::DB& database, rocksdb::ColumnFamilyHandle* table,
                       std::string_view key, std::string* value, ReadTier tier) {
-  return read_status(database.Get(read_options(tier), table, slice(key), value));
+  return rocks_status(database.Get(rocks_read_options(tier), table, slice_of(key), value));
 }
 
 StoreStatus rocks_scan(rocksdb::DB& database, rocksdb::ColumnFamilyHandle* table,
                        std::string_view from, std::string_view to, bool reverse, ReadTier tier,
                        RowVisitor& visitor) {
   if (from >= to) return StoreStatus::kOk;
-  const rocksdb::Slice lower = slice(from);
-  const rocksdb::Slice upper = slice(to);
-  rocksdb::ReadOptions options = read_options(tier);
+  const rocksdb::Slice lower = slice_of(from);
+  const rocksdb::Slice upper = slice_of(to);
+  rocksdb::ReadOptions options = rocks_read_options(tier);
   options.iterate_lower_bound = &lower;
   options.iterate_upper_bound = &upper;
   const std::unique_ptr<rocksdb::Iterator> rows(database.NewIterator(options, table));
@@ -52,14 +48,14 @@ StoreStatus rocks_scan(rocksdb::DB& database, rocksdb::ColumnFamilyHandle* table
     rows->Seek(lower);
   }
   while (rows->Valid()) {
-    if (!visitor.on_row(view(rows->key()), view(rows->value()))) return StoreStatus::kOk;
+    if (!visitor.on_row(view_of(rows->key()), view_of(rows->value()))) return StoreStatus::kOk;
     if (reverse) {
       rows->Prev();
     } else {
       rows->Next();
     }
   }
-  return read_status(rows->status());
+  return rocks_status(rows->status());
 }
 
 }  // namespace ims::logic

@@ -11,9 +11,14 @@
 namespace rocksdb {
 class ColumnFamilyHandle;
 class DB;
+class Status;
+struct ReadOptions;
 }  // namespace rocksdb
 
 namespace ims::logic {
+
+rocksdb::ReadOptions rocks_read_options(ReadTier tier);
+StoreStatus rocks_status(const rocksdb::Status& status) noexcept;  // of a read
 
 StoreStatus rocks_get(rocksdb::DB& database, rocksdb::ColumnFamilyHandle* table,
                       std::string_view key, std::string* value, ReadTier tier);

@@ -1,7 +1,7 @@
 // Takes rows away that are older than their table keeps them, when RocksDB compacts files anyway.
 // Reads hide such rows before that (the worker does): this only gives the space back.
 //
-// A value of kRows, kCursors and kDedupe begins with a time in ms, i64 big-endian. Shorter values
+// A value of kRows and kCursors begins with a time in ms, i64 big-endian. Shorter values
 // and values of the future stay.
 //
 // Threads  Any: compactions read the clock's atomic.

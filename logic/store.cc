@@ -7,22 +7,35 @@
 
 namespace ims::logic {
 
-StoreBatch::OpHeader StoreBatch::read_header(std::size_t at) const noexcept {
+bool StoreBatch::read_op(std::string_view bytes, OpView& op) noexcept {
   OpHeader header{};
-  std::memcpy(&header, bytes_.data() + at, sizeof header);
-  return header;
+  op.bytes = 0;
+  if (bytes.size() < sizeof header) return false;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  op.bytes = sizeof header + header.key_bytes + header.value_bytes;
+  if (bytes.size() < op.bytes) return false;
+  op.table = header.table;
+  op.op = header.op;
+  op.key = bytes.substr(sizeof header, header.key_bytes);
+  op.value = bytes.substr(sizeof header + header.key_bytes, header.value_bytes);
+  return true;
 }
 
-void StoreBatch::append(Table table, Op op, std::string_view key, std::string_view value) {
-  char* room = append_space(table, op, key, value.size());
+void StoreBatch::append_op(Table table, Op op, std::string_view key, std::string_view value) {
+  char* room = append_op_space(table, op, key, value.size());
   if (!value.empty()) std::memcpy(room, value.data(), value.size());  // data() may be null
 }
 
 char* StoreBatch::put_space(Table table, std::string_view key, std::size_t value_bytes) {
-  return append_space(table, Op::kPut, key, value_bytes);
+  return append_op_space(table, Op::kPut, key, value_bytes);
 }
 
-char* StoreBatch::append_space(Table table, Op op, std::string_view key, std::size_t value_bytes) {
+char* StoreBatch::append_space(std::string_view key, std::size_t value_bytes) {
+  return append_op_space(Table::kRows, Op::kAppend, key, value_bytes);
+}
+
+char* StoreBatch::append_op_space(Table table, Op op, std::string_view key,
+                                  std::size_t value_bytes) {
   IMS_ASSERT(key.size() <= UINT16_MAX && value_bytes <= UINT32_MAX);
   const OpHeader header{table, op, static_cast<std::uint16_t>(key.size()),
                         static_cast<std::uint32_t>(value_bytes)};

@@ -1,7 +1,9 @@
-// The narrow interface to what is durable: four tables of ordered byte keys, atomic batches, point
+// The narrow interface to what is durable: three tables of ordered byte keys, atomic batches, point
 // reads and bounded scans. One contract test suite runs against every engine.
 //
-//   RocksStore    the default (one RocksDB, one column family per table, one WAL)
+//   RocksStore    one RocksDB, one column family per table, one WAL: the default
+//   SegmentStore  the log holds the rows for good; RocksDB holds where they are, and the rest
+//                 (inside a ReopeningStore)
 //   MemoryStore   std::map; tests and tsan builds
 //   SimStore      (tests/support) loses and tears what was not synced, fails on request
 //
@@ -22,10 +24,14 @@
 
 #include "shared/bytes.h"
 
+namespace ims {
+class CounterBlock;
+}
+
 namespace ims::logic {
 
-enum class Table : std::uint8_t { kMeta = 0, kRows = 1, kCursors = 2, kDedupe = 3 };
-inline constexpr int kTableCount = 4;
+enum class Table : std::uint8_t { kMeta = 0, kRows = 1, kCursors = 2 };
+inline constexpr int kTableCount = 3;
 
 enum class StoreStatus : std::uint8_t {
   kOk,
@@ -44,15 +50,30 @@ enum class ReadTier : std::uint8_t { kCacheOnly, kMayBlock };
 //   op   | table u8 | op u8 | key bytes u16 | value bytes u32 | key | value |
 class StoreBatch {
  public:
-  enum class Op : std::uint8_t { kPut = 0, kDelete = 1 };
+  // kAppend is a put of a row that is not in the table yet; for most engines any put.
+  enum class Op : std::uint8_t { kPut = 0, kDelete = 1, kAppend = 2 };
+
+  struct OpView {
+    Table table;
+    Op op;
+    std::string_view key;
+    std::string_view value;
+    std::size_t bytes;  // of the whole op
+  };
 
   void put(Table table, std::string_view key, std::string_view value) {
-    append(table, Op::kPut, key, value);
+    append_op(table, Op::kPut, key, value);
   }
-  void erase(Table table, std::string_view key) { append(table, Op::kDelete, key, {}); }
+  void erase(Table table, std::string_view key) { append_op(table, Op::kDelete, key, {}); }
 
   // As put(), but the caller writes the value: room for `value_bytes`, valid until the next call.
   char* put_space(Table table, std::string_view key, std::size_t value_bytes);
+
+  // A new row of kRows, whose key is not in the table. Puts may replace it; nothing erases it.
+  void append(std::string_view key, std::string_view value) {
+    append_op(Table::kRows, Op::kAppend, key, value);
+  }
+  char* append_space(std::string_view key, std::size_t value_bytes);
 
   void clear() noexcept {
     bytes_.clear();
@@ -69,16 +90,17 @@ class StoreBatch {
   // Calls visit(table, op, key, value) for each op in order.
   template <typename Visit>
   void for_each(Visit&& visit) const {
-    for (std::size_t at = 0; at < bytes_.size();) {
-      const OpHeader header = read_header(at);
-      at += sizeof(OpHeader);
-      const std::string_view all = bytes_;
-      const std::string_view key = all.substr(at, header.key_bytes);
-      const std::string_view value = all.substr(at + header.key_bytes, header.value_bytes);
-      at += header.key_bytes + header.value_bytes;
-      visit(header.table, header.op, key, value);
+    OpView op;
+    for (std::size_t at = 0; at < bytes_.size(); at += op.bytes) {
+      read_op(std::string_view(bytes_).substr(at), op);
+      visit(op.table, op.op, op.key, op.value);
     }
   }
+
+  // The op that `bytes` begins with. False: they do not hold a whole one; `op.bytes` then says how
+  // many it takes where they hold its header (kOpHeaderBytes), else 0.
+  static bool read_op(std::string_view bytes, OpView& op) noexcept;
+  static constexpr std::size_t kOpHeaderBytes = 8;
 
  private:
   struct OpHeader {
@@ -87,10 +109,10 @@ class StoreBatch {
     std::uint16_t key_bytes;
     std::uint32_t value_bytes;
   };
+  static_assert(sizeof(OpHeader) == kOpHeaderBytes);
 
-  OpHeader read_header(std::size_t at) const noexcept;
-  void append(Table table, Op op, std::string_view key, std::string_view value);
-  char* append_space(Table table, Op op, std::string_view key, std::size_t value_bytes);
+  void append_op(Table table, Op op, std::string_view key, std::string_view value);
+  char* append_op_space(Table table, Op op, std::string_view key, std::size_t value_bytes);
 
   std::string bytes_;
   std::uint32_t count_ = 0;
@@ -101,6 +123,8 @@ class StoreBatch {
 class RowVisitor {
  public:
   virtual bool on_row(std::string_view key, std::string_view value) = 0;
+  // A row that is there and cannot be read. False: the scan ends with kCorrupt.
+  virtual bool on_damaged(std::string_view) { return false; }
 
  protected:
   ~RowVisitor() = default;
@@ -131,6 +155,9 @@ class Store {
 
   // False from a watermark of free disk space on: new messages are refused before they fail.
   virtual bool has_space() = 0;
+
+  // Its gauges, on the thread that writes.
+  virtual void report(CounterBlock&) const {}
 };
 
 }  // namespace ims::logic

@@ -11,7 +11,7 @@ StoreStatus MemoryStore::write(const StoreBatch* const* batches, std::size_t cou
     batches[at]->for_each([&](Table table, StoreBatch::Op op, std::string_view key,
                               std::string_view value) {
       Rows& rows = tables_[static_cast<std::size_t>(table)];
-      if (op == StoreBatch::Op::kPut) {
+      if (op != StoreBatch::Op::kDelete) {
         rows.insert_or_assign(std::string(key), value);
       } else if (const auto found = rows.find(key); found != rows.end()) {
         rows.erase(found);

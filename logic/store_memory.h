@@ -1,4 +1,5 @@
-// The store in memory: four std::maps. Tests, tsan builds and trials; nothing outlives the process.
+// The store in memory: a std::map for each table. Tests, tsan builds and trials; nothing outlives
+// the process.
 //
 // Threads  Any, as Store says; a reader-writer lock stands for what RocksDB does with snapshots: a
 //          scan sees no half of a write.

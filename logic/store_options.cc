@@ -11,7 +11,7 @@ StoreOptions store_options(const Config& config) {
   options.write_buffer_bytes = config.write_buffer_bytes;
   options.store_reserve_bytes = config.store_reserve_bytes;
   options.retention_ms = config.retention_ms;
-  options.dedupe_window_ms = config.dedupe_window_ms;
+  options.segment_bytes = config.segment_bytes;
   options.accept_loss = config.accept_loss;
   return options;
 }

@@ -17,6 +17,7 @@ struct Config;
 namespace ims::logic {
 
 class RetentionClock;
+class SegmentIo;
 
 struct StoreOptions {
   std::uint64_t block_cache_bytes = 128 * kMiB;   // blocks, indexes, filters, write buffers
@@ -26,15 +27,15 @@ struct StoreOptions {
   // the boot counter find space. 0: none.
   std::uint64_t ballast_bytes = 64 * kMiB;
   std::int64_t retention_ms = 7 * 86'400'000ll;  // kRows, kCursors; 0: kept for ever
-  std::int64_t dedupe_window_ms = 600'000;       // kDedupe; 0: kept for ever
   bool accept_loss = false;  // open although durable commits are missing
   int open_files_max = 1024;
+  std::uint64_t segment_bytes = kSegmentBytesDefault;  // a file of the segment log at most
 
-  // What the retention of kRows, kCursors and kDedupe goes by. Outlives the store. Null: all is
-  // kept.
+  // What the retention of kRows and kCursors goes by. Outlives the store. Null: all is kept.
   const RetentionClock* clock = nullptr;
   // Tests put one in whose files fail. Outlives the store. Null: the machine's.
   rocksdb::Env* env = nullptr;
+  SegmentIo* segment_io = nullptr;
 };
 
 // Thrown while a store is opened, never later. One line: what failed, on what, what to try.

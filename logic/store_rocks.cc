@@ -4,20 +4,18 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/utilities/checkpoint.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "logic/rocks_listener.h"
+#include "logic/rocks_open.h"
 #include "logic/rocks_options.h"
 #include "logic/rocks_read.h"
+#include "logic/rocks_slice.h"
 #include "logic/sys_keys.h"
 #include "shared/assert.h"
 #include "shared/clock.h"
@@ -32,37 +30,6 @@ constexpr std::uint64_t kResumeSpareBytes = 4 * kMiB;
 // For a flush of the memtables; longer than any disk that is of use takes.
 constexpr std::chrono::seconds kResumeWait{30};
 
-rocksdb::Slice slice(std::string_view bytes) noexcept { return {bytes.data(), bytes.size()}; }
-
-const std::string& make_directory(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) {
-    throw StoreError("store: cannot make the directory " + directory + ": " + error.message() +
-                     "; check the path and who may write there");
-  }
-  if (access(directory.c_str(), R_OK | W_OK | X_OK) != 0) {
-    throw StoreError("store: cannot use the directory " + directory + ": " +
-                     std::generic_category().message(errno) +
-                     "; it must be readable and writable for the user that imsd runs as");
-  }
-  return directory;
-}
-
-[[noreturn]] void throw_open_error(const std::string& directory, const rocksdb::Status& status) {
-  const std::string text = status.ToString();
-  if (status.IsIOError() && text.find("lock") != std::string::npos) {
-    throw StoreError("store: " + directory +
-                     " is in use by another process; stop the other imsd, or give this one a "
-                     "directory of its own");
-  }
-  if (status.IsCorruption()) {
-    throw StoreError("store: " + directory + " is damaged: " + text +
-                     "; keep a copy of it and restore a backup");
-  }
-  throw StoreError("store: cannot open " + directory + ": " + text);
-}
-
 }  // namespace
 
 // ---- opening ----
@@ -73,7 +40,7 @@ RocksStore::RocksStore(const std::string& directory, const StoreOptions& options
                              options.write_buffer_bytes + kResumeSpareBytes)),
       listener_(std::make_shared<RocksListener>()),
       options_(std::make_unique<RocksOptions>(options, listener_)),
-      space_(make_directory(directory)),
+      space_(make_store_directory(directory)),
       ballast_(directory, options.ballast_bytes),
       floor_(directory),
       batch_(std::make_unique<rocksdb::WriteBatch>()) {
@@ -93,15 +60,11 @@ RocksStore::RocksStore(const std::string& directory, const StoreOptions& options
 }
 
 void RocksStore::open_database(const std::string& directory) {
-  rocksdb::DB* database = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  const rocksdb::Status status = rocksdb::DB::Open(options_->database, directory,
-                                                   options_->tables, &handles, &database);
-  if (!status.ok()) throw_open_error(directory, status);
-  database_.reset(database);
+  database_ = open_rocks(directory, *options_, handles);
   IMS_ASSERT(handles.size() == handles_.size());
   std::copy(handles.begin(), handles.end(), handles_.begin());
-  listener_->set_database(database, std::move(handles));
+  listener_->set_database(database_.get(), std::move(handles));
 }
 
 void RocksStore::check_format(const std::string& directory) {
@@ -150,19 +113,8 @@ void RocksStore::check_commits(const StoreOptions& options, const std::string& d
     throw StoreError("store: the commit counter in " + directory + " cannot be read");
   }
   durable_commits_ = commits_;
-  const std::uint64_t floor = floor_.read();
-  if (commits_ >= floor) return;
-  if (!options.accept_loss) {
-    throw StoreError("store: " + directory + " lost at least " + std::to_string(floor - commits_) +
-                     " commits that were durable (" + std::to_string(commits_) +
-                     " recovered, commit_floor says " + std::to_string(floor) +
-                     "); restore a backup, or start with --accept-loss to go on without them");
-  }
-  lost_commits_ = floor - commits_;
-  IMS_LOG(kError, "store_loss_accepted",
-          {{"lost_commits", lost_commits_}, {"recovered_commits", commits_}});
-  floor_.write(commits_);
-  if (commits_ == 0) check_format(directory);
+  lost_commits_ = check_commit_floor(floor_, commits_, options.accept_loss, directory);
+  if (lost_commits_ > 0 && commits_ == 0) check_format(directory);
 }
 
 void RocksStore::keep_ballast() {
@@ -199,7 +151,7 @@ void RocksStore::fill_sealed() {
   database_->Write(memory_only, batch_.get()).PermitUncheckedError();
   if (!listener_->sealed()) return;
   for (rocksdb::ColumnFamilyHandle* family : handles_) {
-    batch_->Put(family, slice(kLastKey), {}).PermitUncheckedError();
+    batch_->Put(family, slice_of(kLastKey), {}).PermitUncheckedError();
   }
   database_->Write(memory_only, batch_.get()).PermitUncheckedError();
   listener_->clear_sealed();
@@ -215,15 +167,16 @@ StoreStatus RocksStore::write(const StoreBatch* const* batches, std::size_t coun
   for (std::size_t at = 0; at < count; ++at) {
     batches[at]->for_each([&](Table table, StoreBatch::Op op, std::string_view key,
                               std::string_view value) {
-      const rocksdb::Status added = op == StoreBatch::Op::kPut
-                                        ? batch_->Put(handle(table), slice(key), slice(value))
-                                        : batch_->Delete(handle(table), slice(key));
+      const rocksdb::Status added =
+          op == StoreBatch::Op::kDelete
+              ? batch_->Delete(handle(table), slice_of(key))
+              : batch_->Put(handle(table), slice_of(key), slice_of(value));
       IMS_ASSERT(added.ok());
     });
   }
   commits_value_.clear();
   append_big_endian(commits_value_, commits_ + 1);
-  status = batch_->Put(handle(Table::kMeta), slice(kSysCommits), commits_value_);
+  status = batch_->Put(handle(Table::kMeta), slice_of(kSysCommits), commits_value_);
   IMS_ASSERT(status.ok());
 
   rocksdb::WriteOptions options;
@@ -267,7 +220,9 @@ StoreStatus RocksStore::sync() {
 }
 
 StoreStatus RocksStore::resume() {
-  if (space_.refresh() < resume_bytes_ || listener_->flush_running()) return StoreStatus::kNoSpace;
+  if (space_.refresh() < resume_bytes_ || listener_->flush_running() || !listener_->counted()) {
+    return StoreStatus::kNoSpace;
+  }
   // A resume can wait for ever (rocks_listener.h), the committer may not.
   resuming_ = std::async(std::launch::async, [this] {
     const rocksdb::Status status = database_->Resume();

@@ -23,8 +23,7 @@
 
 #include "logic/commit_floor.h"
 #include "logic/disk_space.h"
-#include "logic/store.h"
-#include "logic/store_options.h"
+#include "logic/durable_store.h"
 
 namespace rocksdb {
 class ColumnFamilyHandle;
@@ -37,7 +36,7 @@ namespace ims::logic {
 class RocksListener;
 struct RocksOptions;
 
-class RocksStore final : public Store {
+class RocksStore final : public DurableStore {
  public:
   // Makes the directory and the store where there is none. Recovery of the WAL happens here.
   RocksStore(const std::string& directory, const StoreOptions& options);
@@ -52,19 +51,12 @@ class RocksStore final : public Store {
                    ReadTier tier, RowVisitor& visitor) override;
   bool has_space() override;
 
-  // Writes that the store holds, over its whole life.
-  std::uint64_t commits() const noexcept { return commits_; }
-  // Durable writes that recovery did not find and accept_loss let go.
-  std::uint64_t lost_commits() const noexcept { return lost_commits_; }
-
-  // Moves everything into files and rewrites them all, dropping what retention lets go. Blocks.
-  StoreStatus compact();
-
-  // Copies what is written by now into `directory`, which must not exist, its parent must: hard
-  // links to the files, the last WAL byte by byte (at most some hundred MiB). Any thread; writes go
-  // on meanwhile. kNoSpace and kIoError are the copy's alone, and leave none. Read it with
-  // StoreCopy.
-  StoreStatus checkpoint(const std::string& directory);
+  StoreEngine engine() const noexcept override { return StoreEngine::kRocksdb; }
+  std::uint64_t commits() const noexcept override { return commits_; }
+  std::uint64_t lost_commits() const noexcept override { return lost_commits_; }
+  StoreStatus compact() override;
+  // The last WAL is copied, at most some hundred MiB.
+  StoreStatus checkpoint(const std::string& directory) override;
 
  private:
   void open_database(const std::string& directory);

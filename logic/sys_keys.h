@@ -18,8 +18,8 @@
 
 namespace ims::logic {
 
-// 2: contacts. 3: recalled rows keep a hash, and no rows of kDedupe. What an earlier format wrote
-// is read as it is, and the number is raised at the first start.
+// 2: contacts. 3: recalled rows keep a hash, and no table of client_ids. What an earlier format
+// wrote is read as it is, and the number is raised at the first start. Of both engines.
 inline constexpr std::uint32_t kStoreFormat = 3;
 inline constexpr std::uint32_t kStoreFormatMin = 1;
 
@@ -28,6 +28,7 @@ inline constexpr std::string_view kSysIdentity = "sidentity";
 inline constexpr std::string_view kSysCommits = "scommits";
 inline constexpr std::string_view kSysClock = "sclock";
 inline constexpr std::string_view kSysEnded = "sended";
+inline constexpr std::string_view kSysSegment = "ssegment";
 
 // In every table, behind every other key; means nothing (RocksStore::fill_sealed).
 inline constexpr std::string_view kLastKey =

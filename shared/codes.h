@@ -71,5 +71,7 @@ enum class RequestType : std::uint8_t {
 enum class Edition : std::uint8_t { kV1 = 1, kV2 = 2 };        // envelope, typed
 enum class AckMode : std::uint8_t { kAuto = 0, kExplicit = 1 };
 enum class Durability : std::uint8_t { kSync = 0, kInterval = 1, kOs = 2 };
+// kAuto: the one that made the store, for a new one kRocksdb.
+enum class StoreEngine : std::uint8_t { kAuto = 0, kRocksdb = 1, kSegments = 2 };
 
 }  // namespace ims

@@ -95,6 +95,8 @@ struct Config {
   // ---- store ----
   Durability durability = Durability::kSync;
   std::int64_t durability_interval_ms = 100;
+  StoreEngine store_engine = StoreEngine::kAuto;
+  std::uint64_t segment_bytes = kSegmentBytesDefault;
   std::uint64_t state_cache_bytes = 64 * kMiB;  // per worker
   std::uint64_t dedupe_bytes = 64 * kMiB;       // per worker
   std::uint64_t block_cache_bytes = 128 * kMiB;

@@ -162,6 +162,12 @@ const ConfigKey kKeys[] = {
         "it survives a crash of the process alone."),
     KEY_MS("store", durability_interval, {1, kMinute},
            "How often the log is synced with durability = \"interval\"."),
+    KEY(choice, "store", store_engine, "auto|rocksdb|segments",
+        "rocksdb: one RocksDB for all; segments: messages stay in a log of segments, RocksDB says "
+        "where. auto keeps what made the store, a new one is of rocksdb. segments takes over a "
+        "store of rocksdb, never the other way."),
+    KEY(number, "store", segment_bytes, kBytes, {kSegmentBytesMin, kSegmentBytesCeiling},
+        "The largest file of the segment log; a new store begins with smaller ones."),
     KEY(number, "store", state_cache_bytes, kBytes, {1 * kMiB, kTiB},
         "State of users and groups in memory, per worker."),
     KEY(number, "store", dedupe_bytes, kBytes, {1 * kMiB, kTiB},

@@ -169,6 +169,15 @@ inline constexpr std::uint32_t kBatchMessagesMax = 1024;
 inline constexpr std::size_t kBatchBytesMax = 1 * kMiB;
 inline constexpr std::uint32_t kBatchesInFlightMax = 4;  // per worker, handed to the committer
 
+// ---- the segment log (logic/segment_*.h) ----
+
+inline constexpr std::size_t kSegmentBytesDefault = 128 * kMiB;  // of a file; more for one write
+inline constexpr std::size_t kSegmentBytesMin = 64 * kKiB;
+inline constexpr std::size_t kSegmentBytesCeiling = 1 * kGiB;
+inline constexpr std::size_t kUnsealedSegmentsMax = 16;  // that readers may see
+inline constexpr std::size_t kUnsealedSegmentsFull = 4;  // from here on writes wait for the sealer
+inline constexpr std::size_t kOpenSegmentsMax = 256;     // files held open for reads
+
 // ---- passwords and administration ----
 
 inline constexpr std::uint32_t kPasswordQueueDefault = 256;
@@ -205,6 +214,8 @@ static_assert(kCatchupPageRowsMax <= kPageRowsMax);
 static_assert(kPushWindowDefault >= 1 && kPushWindowDefault <= kPushWindowMax);
 static_assert(kCatchupPageBytesMax >= kMaxFrameBytesDefault, "a page holds any default message");
 static_assert(kBatchBytesMax >= kMaxFrameBytesCeiling, "a batch holds the largest message");
+static_assert(kUnsealedSegmentsFull < kUnsealedSegmentsMax);
+static_assert(kSegmentBytesCeiling + 2 * kBatchBytesMax < (1ull << 32), "places are 32 bits");
 static_assert(kHandoffRecordsMin >= kRingRecordsMin);
 static_assert(ring_bytes(kMaxFrameBytesCeiling) >=
               kRingRecordsMin * record_bytes_max(kMaxFrameBytesCeiling));

@@ -39,8 +39,8 @@ void MessageRows::append(logic::StoreBatch& batch, Inbox& inbox, const StoredMes
   fields.time_ms = time_ms;
   header_.clear();
   logic::append_row_header(header_, time_ms, {}, message.sender, logic::RowKind::kMessage);
-  char* const value = batch.put_space(logic::Table::kRows, logic::row_key(inbox.key, seq),
-                                      header_.size() + push_message_bytes(fields));
+  char* const value = batch.append_space(logic::row_key(inbox.key, seq),
+                                         header_.size() + push_message_bytes(fields));
   std::memcpy(value, header_.data(), header_.size());
   write_push_message(reinterpret_cast<std::byte*>(value) + header_.size(), fields);
 }

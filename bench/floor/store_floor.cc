@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -65,7 +66,8 @@ void describe(const StoreFloorOptions& options, Report& report) {
                  std::to_string(load.window) + " outstanding" +
                  (load.client_ids ? ", client_id" : "") + (load.sync ? ", sync" : ", no sync");
   report.primary = Kind::kAnswer;
-  report.server = "RocksStore";
+  const bool is_rocks = load.engine != StoreEngine::kSegments;
+  report.server = is_rocks ? "RocksStore" : "SegmentStore";
   report.options = {{"connections", std::to_string(load.connections)},
                     {"window", std::to_string(load.window)},
                     {"recipients", std::to_string(load.recipients)},
@@ -148,6 +150,11 @@ void add_store_floor_command(CLI::App& app, int& exit_code) {
                     "a client_id in each message; default")
       ->capture_default_str();
   command->add_flag("--sync,!--no-sync", options->load.sync, "each batch is durable; default");
+  command->add_option("--engine", options->load.engine, "as store_engine")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, StoreEngine>{{"auto", StoreEngine::kAuto},
+                                             {"rocksdb", StoreEngine::kRocksdb},
+                                             {"segments", StoreEngine::kSegments}}));
   command->add_option("--core", options->core, "every thread runs there");
   command->add_option("--warmup", options->warmup_s, "seconds before the measured ones")
       ->capture_default_str();

@@ -1,6 +1,6 @@
 // `imsbench store-floor`: what the store alone can accept, so that durable figures of imsd are also
 // a ratio. The same rows as stored 1:1 messages with a client_id (message_rows.h), in the same
-// batches, through RocksStore with sync: no frames, no names, no worker, no answers.
+// batches, through the store with sync: no frames, no names, no worker, no answers.
 //
 // A closed loop: connections x window messages are outstanding; all of them, but at most 1,024, are
 // one batch, written when the one before it is durable. 1 x 1 gives the latency of a lone sync.

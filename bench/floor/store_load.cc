@@ -34,7 +34,7 @@ logic::StoreOptions store_options(const logic::RetentionClock& clock) {
 StoreLoad::StoreLoad(const std::string& directory, const StoreLoadOptions& options)
     : options_(options),
       clock_(false),
-      store_(std::make_unique<logic::RocksStore>(directory, store_options(clock_))),
+      store_(logic::open_store(options.engine, directory, store_options(clock_))),
       payload_(options.payload_bytes, 'x'),
       client_id_(kClientIdBytes, '0'),
       touched_in_(options.recipients),

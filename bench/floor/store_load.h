@@ -10,7 +10,7 @@
 #include "bench/report/tally.h"
 #include "logic/retention_clock.h"
 #include "logic/store_identity.h"
-#include "logic/store_rocks.h"
+#include "logic/durable_store.h"
 
 namespace ims::bench {
 
@@ -21,6 +21,7 @@ struct StoreLoadOptions {
   std::uint32_t payload_bytes = 100;
   bool client_ids = true;
   bool sync = true;
+  StoreEngine engine = StoreEngine::kAuto;
 };
 
 class StoreLoad {
@@ -48,7 +49,7 @@ class StoreLoad {
 
   const StoreLoadOptions options_;
   logic::RetentionClock clock_;
-  std::unique_ptr<logic::RocksStore> store_;
+  std::unique_ptr<logic::DurableStore> store_;
   std::unique_ptr<MessageRows> maker_;
   std::vector<Inbox> inboxes_;
   std::string names_;  // of all, kNameBytes each

@@ -50,7 +50,7 @@ struct Rig {
   Rig() {
     data.root = folder.path();
     data.create();
-    store = std::make_unique<logic::RocksStore>(data.store().string(), tiny_store_options());
+    store = logic::open_store(StoreEngine::kRocksdb, data.store().string(), tiny_store_options());
     logic::open_identity(*store);
     start();
   }
@@ -95,7 +95,7 @@ struct Rig {
 
   testing::TempDir folder;
   DataDir data;
-  std::unique_ptr<logic::RocksStore> store;
+  std::unique_ptr<logic::DurableStore> store;
   logic::AdminPort port;
   Wakeup wakeup{Wakeup::Kind::kEventFd};
   std::unique_ptr<AdminServer> server;

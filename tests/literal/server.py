@@ -4,6 +4,7 @@ about through imsctl and /proc, stopped by SIGTERM or killed, by the pid it was 
 The configuration of a run comes from the environment, so that each suite file runs alone as well:
   IMS_IO          uring (default) | epoll
   IMS_PLACEMENT   split (default) | fused
+  IMS_STORE       auto (default: rocksdb) | segments | rocksdb
   IMS_BUILD_DIR   where imsd and imsctl are; default build/release
   IMS_KEEP        set: data directories and logs stay, and their path is printed
 
@@ -48,6 +49,10 @@ def placement_name():
     return os.environ.get("IMS_PLACEMENT", "split")
 
 
+def engine_name():
+    return os.environ.get("IMS_STORE", "auto")
+
+
 def free_port():
     """A port below the range that the kernel gives to clients: while a server is down between a
     kill and its restart, none of ten thousand connecting clients can be given its port."""
@@ -83,7 +88,7 @@ class Server:
         """`more`: further flags and values, in pairs; they replace those of the same name."""
         flags = {"--data": self.data, "--listen": "%s:%d" % self.address, "--io": self.io,
                  "--gateways": self.gateways, "--workers": self.workers,
-                 "--placement": self.placement}
+                 "--placement": self.placement, "--store-engine": engine_name()}
         if self.edition:
             flags["--edition"] = self.edition
         if self.durability:

@@ -1,118 +1,23 @@
 // What every engine promises (logic/store.h), one suite run against each.
 #include <doctest/doctest.h>
 
-#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "logic/store_memory.h"
-#include "logic/store_rocks.h"
-#include "tests/support/sim_store.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/store_engines.h"
 
 namespace ims::logic {
 namespace {
 
-using Pairs = std::vector<std::pair<std::string, std::string>>;
-
-class Collector final : public RowVisitor {
- public:
-  explicit Collector(std::size_t rows_max = SIZE_MAX) : rows_max_(rows_max) {}
-  bool on_row(std::string_view key, std::string_view value) override {
-    rows.emplace_back(key, value);
-    return rows.size() < rows_max_;
-  }
-  Pairs rows;
-
- private:
-  std::size_t rows_max_;
-};
-
-StoreOptions small_options() {
-  StoreOptions options;
-  options.block_cache_bytes = 8 * kMiB;
-  options.write_buffer_bytes = 4 * kMiB;
-  options.store_reserve_bytes = 0;
-  options.ballast_bytes = 0;
-  return options;
-}
-
-struct Engine {
-  virtual ~Engine() = default;
-  virtual const char* name() const = 0;
-  virtual Store& store() = 0;
-  virtual void reopen() = 0;  // what was synced is there afterwards; nothing to do in memory
-};
-
-struct MemoryEngine final : Engine {
-  const char* name() const override { return "memory"; }
-  Store& store() override { return engine; }
-  void reopen() override {}
-  MemoryStore engine;
-};
-
-struct SimEngine final : Engine {
-  const char* name() const override { return "sim"; }
-  Store& store() override { return engine; }
-  void reopen() override { engine.crash(); }
-  testing::SimStore engine{1};
-};
-
-struct RocksEngine final : Engine {
-  RocksEngine() { open(); }
-  const char* name() const override { return "rocks"; }
-  Store& store() override { return *engine; }
-  void reopen() override {
-    engine.reset();
-    open();
-  }
-  void open() { engine = std::make_unique<RocksStore>(directory.path(), small_options()); }
-  testing::TempDir directory;
-  std::unique_ptr<RocksStore> engine;
-};
-
-// Runs `body(engine)` on a fresh store of each engine.
-template <typename Body>
-void on_each_engine(Body&& body) {
-  const auto run = [&](Engine& engine) {
-    INFO("engine: " << engine.name());
-    body(engine);
-  };
-  MemoryEngine memory;
-  run(memory);
-  SimEngine sim;
-  run(sim);
-  RocksEngine rocks;
-  run(rocks);
-}
-
-StoreStatus write_one(Store& store, const StoreBatch& batch, bool sync = true) {
-  const StoreBatch* const batches[] = {&batch};
-  return store.write(batches, 1, sync);
-}
-
-StoreStatus put(Store& store, Table table, std::string_view key, std::string_view value) {
-  StoreBatch batch;
-  batch.put(table, key, value);
-  return write_one(store, batch);
-}
-
-std::string get(Store& store, Table table, std::string_view key) {
-  std::string value = "stale";
-  const StoreStatus status = store.get(table, key, &value, ReadTier::kMayBlock);
-  if (status == StoreStatus::kNotFound) return "(none)";
-  CHECK(status == StoreStatus::kOk);
-  return value;
-}
-
-Pairs scan(Store& store, std::string_view from, std::string_view to, bool reverse,
-           std::size_t rows_max = SIZE_MAX) {
-  Collector collector(rows_max);
-  CHECK(store.scan(Table::kRows, from, to, reverse, ReadTier::kMayBlock, collector) ==
-        StoreStatus::kOk);
-  return collector.rows;
-}
+using testing::Collector;
+using testing::Engine;
+using testing::get;
+using testing::on_each_engine;
+using testing::Pairs;
+using testing::put;
+using testing::scan;
+using testing::small_options;
+using testing::write_one;
 
 TEST_CASE("store: get gives what the last put of the same table wrote") {
   on_each_engine([](Engine& engine) {
@@ -125,7 +30,7 @@ TEST_CASE("store: get gives what the last put of the same table wrote") {
     CHECK(get(store, Table::kMeta, "k") == "two");
     CHECK(get(store, Table::kRows, "k") == "row");
     CHECK(get(store, Table::kCursors, "k") == "(none)");
-    CHECK(get(store, Table::kDedupe, "k") == "(none)");
+    CHECK(get(store, Table::kCursors, "k") == "(none)");
   });
 }
 
@@ -275,14 +180,14 @@ TEST_CASE("store: what was synced survives a reopen, and what a later sync() cov
     batch.put(Table::kMeta, "deleted", "1");
     REQUIRE(write_one(engine.store(), batch, true) == StoreStatus::kOk);
     batch.clear();
-    batch.put(Table::kDedupe, "unsynced", "2");
+    batch.put(Table::kCursors, "unsynced", "2");
     batch.erase(Table::kMeta, "deleted");
     REQUIRE(write_one(engine.store(), batch, false) == StoreStatus::kOk);
-    CHECK(get(engine.store(), Table::kDedupe, "unsynced") == "2");
+    CHECK(get(engine.store(), Table::kCursors, "unsynced") == "2");
     REQUIRE(engine.store().sync() == StoreStatus::kOk);
     engine.reopen();
     CHECK(get(engine.store(), Table::kMeta, "synced") == "1");
-    CHECK(get(engine.store(), Table::kDedupe, "unsynced") == "2");
+    CHECK(get(engine.store(), Table::kCursors, "unsynced") == "2");
     CHECK(get(engine.store(), Table::kMeta, "deleted") == "(none)");
     CHECK(engine.store().has_space());
   });

@@ -1,4 +1,4 @@
-// RocksStore on a real file system that is really full: a small tmpfs. Needs the right to mount;
+// The engines on a real file system that is really full: a small tmpfs. Needs the right to mount;
 // says SKIPPED without it.
 #include <doctest/doctest.h>
 #include <sys/mount.h>
@@ -14,8 +14,8 @@
 #include <thread>
 
 #include "logic/disk_space.h"
+#include "logic/durable_store.h"
 #include "logic/store_identity.h"
-#include "logic/store_rocks.h"
 #include "tests/support/temp_dir.h"
 
 namespace ims::logic {
@@ -50,6 +50,7 @@ StoreOptions small_options() {
   options.write_buffer_bytes = 2 * kMiB;
   options.store_reserve_bytes = 12 * kMiB;
   options.ballast_bytes = 6 * kMiB;
+  options.segment_bytes = 1 * kMiB;
   return options;
 }
 
@@ -99,12 +100,13 @@ struct Writer {
   }
 };
 
-TEST_CASE("full disk: filled and freed again and again: alive, nothing lost, resumes by itself") {
+void fill_and_free(StoreEngine engine) {
+  INFO("engine: " << static_cast<int>(engine));
   const SmallDisk disk("64m");
   if (!disk.mounted()) return;
   const std::string path = disk.path() + "/store";
   Writer writer;
-  auto store = std::make_unique<RocksStore>(path, small_options());
+  auto store = open_store(engine, path, small_options());
   CHECK(open_identity(*store).boot == 1);
   CHECK(Ballast(path, 6 * kMiB).present());
   std::uint32_t boot = 1;
@@ -134,7 +136,7 @@ TEST_CASE("full disk: filled and freed again and again: alive, nothing lost, res
     if (cycle % 2 == 1) {
       // A restart on the full disk: the ballast makes room for recovery and for the boot counter.
       store.reset();
-      store = std::make_unique<RocksStore>(path, small_options());
+      store = open_store(engine, path, small_options());
       CHECK(open_identity(*store).boot == ++boot);
       CHECK_FALSE(Ballast(path, 6 * kMiB).present());
       CHECK_FALSE(store->has_space());
@@ -146,7 +148,7 @@ TEST_CASE("full disk: filled and freed again and again: alive, nothing lost, res
     CHECK(writer.lost(*store) == 0);
     if (cycle % 2 == 1) {
       store.reset();  // and one with room again brings the ballast back
-      store = std::make_unique<RocksStore>(path, small_options());
+      store = open_store(engine, path, small_options());
       CHECK(open_identity(*store).boot == ++boot);
       CHECK(Ballast(path, 6 * kMiB).present());
       CHECK(writer.lost(*store) == 0);
@@ -154,12 +156,20 @@ TEST_CASE("full disk: filled and freed again and again: alive, nothing lost, res
   }
 }
 
-TEST_CASE("watermark: has_space() is false from below store_reserve_bytes of free space") {
+TEST_CASE("full disk: filled and freed again and again: alive, nothing lost, resumes by itself") {
+  for (const StoreEngine engine : {StoreEngine::kRocksdb, StoreEngine::kSegments}) {
+    fill_and_free(engine);
+  }
+}
+
+void lower_watermark(StoreEngine engine) {
+  INFO("engine: " << static_cast<int>(engine));
   const SmallDisk disk("64m");
   if (!disk.mounted()) return;
   StoreOptions options = small_options();
   options.ballast_bytes = 0;
-  RocksStore store(disk.path() + "/store", options);
+  const auto made = open_store(engine, disk.path() + "/store", options);
+  Store& store = *made;
   CHECK(store.has_space());
   Ballast filler(disk.path(), 49 * kMiB);
   REQUIRE(filler.fill());
@@ -170,6 +180,12 @@ TEST_CASE("watermark: has_space() is false from below store_reserve_bytes of fre
   REQUIRE(filler.release());
   std::this_thread::sleep_for(1100ms);
   CHECK(store.has_space());
+}
+
+TEST_CASE("watermark: has_space() is false from below store_reserve_bytes of free space") {
+  for (const StoreEngine engine : {StoreEngine::kRocksdb, StoreEngine::kSegments}) {
+    lower_watermark(engine);
+  }
 }
 
 TEST_CASE("ballast: there as a whole or not at all") {

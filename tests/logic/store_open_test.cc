@@ -233,12 +233,10 @@ TEST_CASE("retention clock: never back, never over a day past what is stored, un
 TEST_CASE("retention: compaction takes what is older than its table keeps, and nothing of kMeta") {
   constexpr std::int64_t kNow = 1'700'000'000'000;
   constexpr std::int64_t kKeep = 1'000'000;
-  constexpr std::int64_t kWindow = 1'000;
   const TempDir directory;
   RetentionClock clock(false);
   StoreOptions options = tiny_store_options();
   options.retention_ms = kKeep;
-  options.dedupe_window_ms = kWindow;
   options.clock = &clock;
   RocksStore store(directory.path(), options);
 
@@ -255,8 +253,6 @@ TEST_CASE("retention: compaction takes what is older than its table keeps, and n
       {"row of the future", Table::kRows, -kKeep, true},
       {"cursor at", Table::kCursors, kKeep, true},
       {"cursor above", Table::kCursors, kKeep + 1, false},
-      {"dedupe at", Table::kDedupe, kWindow, true},
-      {"dedupe above", Table::kDedupe, kWindow + 1, false},
       {"meta however old", Table::kMeta, kNow, true},
   };
   for (const Row& row : rows) {

@@ -1,8 +1,10 @@
 // The wrappers around RocksDB's files (fault_files.h).
 #include "tests/support/fault_files.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "shared/prng.h"
@@ -108,9 +110,54 @@ class FaultEnv final : public rocksdb::EnvWrapper {
   }
 };
 
+class FaultSegmentIo final : public logic::SegmentIo {
+ public:
+  explicit FaultSegmentIo(FaultFiles& faults) : faults_(faults) {}
+
+  logic::StoreStatus write(const std::string& path, int fd, std::span<const iovec> parts,
+                           std::uint64_t offset) override {
+    std::string bytes;
+    for (const iovec& part : parts) {
+      bytes.append(static_cast<const char*>(part.iov_base), part.iov_len);
+    }
+    std::size_t kept = bytes.size();
+    const logic::StoreStatus fault = status_of(faults_.on_append(path, bytes.size(), &kept));
+    bytes.resize(kept);
+    std::string before(kept, '\0');
+    const ssize_t got = pread(fd, before.data(), kept, static_cast<off_t>(offset));
+    before.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    before.resize(kept, '\0');
+    if (pwrite(fd, bytes.data(), kept, static_cast<off_t>(offset)) !=
+        static_cast<ssize_t>(kept)) {
+      return logic::StoreStatus::kIoError;
+    }
+    faults_.on_overwritten(path, offset, std::move(before), std::move(bytes));
+    return fault;
+  }
+  logic::StoreStatus sync(const std::string& path, int) override {
+    const logic::StoreStatus fault = status_of(faults_.on_sync(path));
+    if (fault == logic::StoreStatus::kOk) faults_.on_overwrites_synced(path);
+    return fault;
+  }
+  logic::StoreStatus truncate(const std::string& path, int fd, std::uint64_t bytes) override {
+    const logic::StoreStatus fault = status_of(faults_.on_truncate(path));
+    return fault == logic::StoreStatus::kOk ? SegmentIo::truncate(path, fd, bytes) : fault;
+  }
+
+ private:
+  static logic::StoreStatus status_of(const IOStatus& status) {
+    if (status.ok()) return logic::StoreStatus::kOk;
+    return status.IsNoSpace() ? logic::StoreStatus::kNoSpace : logic::StoreStatus::kIoError;
+  }
+
+  FaultFiles& faults_;
+};
+
 }  // namespace
 
-FaultFiles::FaultFiles() : env_(std::make_unique<FaultEnv>(*this)) {}
+FaultFiles::FaultFiles()
+    : env_(std::make_unique<FaultEnv>(*this)),
+      segment_io_(std::make_unique<FaultSegmentIo>(*this)) {}
 
 void FaultFiles::arm(Fault fault) {
   const std::lock_guard lock(mutex_);
@@ -147,6 +194,11 @@ IOStatus FaultFiles::on_sync(const std::string& path) {
   return step(path, Op::kSync);
 }
 
+IOStatus FaultFiles::on_truncate(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  return step(path, Op::kTruncate);
+}
+
 void FaultFiles::on_open(const std::string& path, std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   files_[path] = {bytes, bytes};
@@ -175,8 +227,51 @@ void FaultFiles::on_deleted(const std::string& path) {
   files_.erase(path);
 }
 
+void FaultFiles::on_overwritten(const std::string& path, std::uint64_t offset, std::string before,
+                                std::string after) {
+  const std::lock_guard lock(mutex_);
+  overwrites_[path].push_back({offset, std::move(before), std::move(after)});
+}
+
+void FaultFiles::on_overwrites_synced(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  overwrites_.erase(path);
+}
+
+void FaultFiles::undo_overwrites(const std::string& path, const std::vector<Overwrite>& writes,
+                                 std::uint64_t seed) {
+  constexpr std::size_t kSectorBytes = 512;
+  const int fd = open(path.c_str(), O_RDWR);
+  if (fd < 0) return;  // removed since
+  const off_t end = lseek(fd, 0, SEEK_END);
+  const auto put = [&](std::uint64_t offset, std::string_view bytes) {
+    // What a truncation took stays away.
+    const auto room = static_cast<std::uint64_t>(end) - std::min<std::uint64_t>(
+                                                            static_cast<std::uint64_t>(end),
+                                                            offset);
+    bytes = bytes.substr(0, room);
+    const ssize_t written = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    static_cast<void>(written);
+  };
+  for (std::size_t at = writes.size(); at-- > 0;) put(writes[at].offset, writes[at].before);
+  Prng prng(seed);
+  const std::size_t whole = prng.below(writes.size() + 1);
+  for (std::size_t at = 0; at < whole; ++at) put(writes[at].offset, writes[at].after);
+  if (whole < writes.size()) {
+    const Overwrite& torn = writes[whole];
+    for (std::size_t at = 0; at < torn.after.size(); at += kSectorBytes) {
+      if (prng.chance(50)) {
+        put(torn.offset + at, std::string_view(torn.after).substr(at, kSectorBytes));
+      }
+    }
+  }
+  close(fd);
+}
+
 void FaultFiles::lose_power(std::uint64_t seed) {
   const std::lock_guard lock(mutex_);
+  for (const auto& [path, writes] : overwrites_) undo_overwrites(path, writes, seed);
+  overwrites_.clear();
   Prng prng(seed);
   for (auto& [path, file] : files_) {
     const std::uint64_t unsynced = file.bytes - file.synced_bytes;

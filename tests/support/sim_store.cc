@@ -16,7 +16,7 @@ void SimStore::apply(Tables& tables, const Write& write) {
     batch.for_each([&](Table table, StoreBatch::Op op, std::string_view key,
                        std::string_view value) {
       Rows& rows = tables[static_cast<std::size_t>(table)];
-      if (op == StoreBatch::Op::kPut) {
+      if (op != StoreBatch::Op::kDelete) {
         rows.insert_or_assign(std::string(key), value);
       } else if (const auto found = rows.find(key); found != rows.end()) {
         rows.erase(found);

@@ -1,6 +1,6 @@
 // A small workload on a store and what must be true of it afterwards, for the fault tests.
 //
-//   write s   row T/s, dedupe d/s and the head of T, all naming `tag`, as one batch; s = head + 1
+//   write s   row T/s, cursor d/s and the head of T, all naming `tag`, as one batch; s = head + 1
 //
 // After any failure and recovery: every acknowledged s is there; at most one more, the write whose
 // outcome is unknown, and that one whole or not at all.
@@ -26,9 +26,9 @@ class StoreOracle {
     logic::StoreBatch batch;
     std::string value = tag + ":";
     value.resize(tag.size() + 1 + value_bytes_, 'x');
-    batch.put(Table::kRows, row_key(seq), value);
-    batch.put(Table::kDedupe, dedupe_key(seq), tag);
-    batch.put(Table::kMeta, "head", number(seq));
+    batch.append(row_key(seq), value);
+    batch.put(Table::kCursors, cursor_key(seq), tag);
+    batch.put(Table::kMeta, "uhead", number(seq));
     const logic::StoreBatch* const batches[] = {&batch};
     const logic::StoreStatus status = store.write(batches, 1, sync);
     if (status == logic::StoreStatus::kOk) {
@@ -46,7 +46,7 @@ class StoreOracle {
     using logic::Table;
     std::string value;
     std::uint64_t head = 0;
-    const StoreStatus read = store.get(Table::kMeta, "head", &value, ReadTier::kMayBlock);
+    const StoreStatus read = store.get(Table::kMeta, "uhead", &value, ReadTier::kMayBlock);
     if (read == StoreStatus::kOk) {
       head = logic::read_big_endian<std::uint64_t>(value);
     } else if (read != StoreStatus::kNotFound) {
@@ -62,11 +62,11 @@ class StoreOracle {
       const bool has_row = store.get(Table::kRows, row_key(seq), &value, ReadTier::kMayBlock) ==
                            StoreStatus::kOk;
       const std::string row_tag = value.substr(0, value.find(':'));
-      const bool has_dedupe = store.get(Table::kDedupe, dedupe_key(seq), &value,
+      const bool has_cursor = store.get(Table::kCursors, cursor_key(seq), &value,
                                         ReadTier::kMayBlock) == StoreStatus::kOk;
       const std::string at = " at " + std::to_string(seq) + ", head " + std::to_string(head);
       if (has_row != (seq <= head)) return (has_row ? "a row above the head" : "no row") + at;
-      if (has_dedupe != has_row) return "half a write" + at;
+      if (has_cursor != has_row) return "half a write" + at;
       if (has_row && row_tag != value) return "two writes mixed: " + row_tag + ", " + value + at;
       if (seq <= acked_ && row_tag != tags_[seq]) return "another write's row " + row_tag + at;
       if (seq > acked_ && has_row) tags_[seq] = row_tag;
@@ -87,7 +87,7 @@ class StoreOracle {
   }
   // As real rows have it: a prefix of ten bytes, then the seq.
   static std::string row_key(std::uint64_t seq) { return "timeline-T" + number(seq); }
-  static std::string dedupe_key(std::uint64_t seq) { return "d" + number(seq); }
+  static std::string cursor_key(std::uint64_t seq) { return "d" + number(seq); }
 
   const std::size_t value_bytes_;
   std::uint64_t acked_ = 0;
