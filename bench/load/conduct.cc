@@ -51,6 +51,7 @@ void bind_to(int cpu) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_TIMERSLACK, 1UL);
   signal(SIGINT, SIG_IGN);
+  signal(SIGTERM, SIG_IGN);
   try {
     if (!options.cpus.empty()) bind_to(options.cpus[index % options.cpus.size()]);
     make_load({options, phases, index})->run();
@@ -104,15 +105,16 @@ class Conductor {
     phases_.load_ns.store(load_ns, std::memory_order_release);  // the children acquire it
     wait_until(begin_ns_);
     say("start");
-    if (options_.server_pid != 0) observed_.server_begin = look_at_server();
+    if (options_.server_pid != 0) observed_.server_begin = read_server_use(options_.server_pid);
     wait_for(PartState::kDraining, begin_ns_);
     let_server_go_on();
-    if (options_.server_pid != 0) observed_.server_end = look_at_server();
+    if (options_.server_pid != 0) observed_.server_end = read_server_use(options_.server_pid);
     live_.end();
     say("stop");
     if (options_.wait) wait_for_line();
     wait_for(PartState::kDone, 0);
     observed_.probe_after_ns = probe();
+    observed_.interrupted = g_interrupted != 0;
     const int code = report_outcome(options_, phases_, observed_, targets_);
     if (code != kExitViolated) say("verified");
     return code;
@@ -135,6 +137,7 @@ class Conductor {
     struct sigaction action {};
     action.sa_handler = [](int) { g_interrupted = 1; };
     sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);  // a server that is stopped has to go on
   }
 
   // Until all children are there. With `live_from_ns`: shows how it goes, and stalls the server.

@@ -119,7 +119,9 @@ int report_outcome(const LoadOptions& options, Phases& phases, const Observed& o
     report.figures.emplace_back("generator_cpu_share",
                                 static_cast<double>(tally->generator.cpu_ns) * 1e-9 / seconds);
   }
-  if (observed.server_end) {
+  if (observed.interrupted) report.title += ", interrupted";
+  if (options.server_pid != 0 && !observed.server_end) report.title += ", the server has ended";
+  if (observed.server_begin && observed.server_end) {
     report.server_use = observed.server_end->since(*observed.server_begin);
     add_server_figures(options, observed, report.figures);
   }

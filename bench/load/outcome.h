@@ -17,9 +17,10 @@ namespace ims::bench {
 struct Observed {
   std::optional<ServerUse> server_before;  // before the first connection
   std::optional<ServerUse> server_begin;   // of the measured phase
-  std::optional<ServerUse> server_end;
+  std::optional<ServerUse> server_end;     // none of these two: it has ended meanwhile
   std::optional<double> probe_before_ns;   // core_probe.h
   std::optional<double> probe_after_ns;
+  bool interrupted = false;                // it is a shorter run than was asked for
 };
 
 // What the workload is about.

@@ -123,8 +123,10 @@ class Workloads(Bench):
                                first, *more)
             self.expect("rules broken", 0, sum(result["violations"].values()))
             self.assertGreater(result["measured"]["logins"], 0)
-            self.expect("logins timed", result["measured"]["logins"],
-                        result["latency_us"]["login"]["corrected"]["count"])
+            # Timed is what was due in the measured phase; some end behind it, and some had begun
+            # before: no more than there are connections.
+            timed = result["latency_us"]["login"]["corrected"]["count"]
+            self.assertLessEqual(abs(timed - result["measured"]["logins"]), 10)
 
     def test_idle_and_what_a_connection_costs(self):
         result = self.load("idle", "--connections", 200, "--seconds", 0.2, "--first-user", 9000,
@@ -183,12 +185,25 @@ class Loops(Bench):
         self.assertGreater(latency["corrected"]["mean"], 2 * latency["uncorrected"]["mean"])
         self.assertGreater(result["figures"]["held_back_by_window"], 0)
 
+    def test_a_stall_at_the_end_shows(self):
+        """What is due in the measured phase and ends behind it is in the latencies."""
+        result = self.load("pair", "--connections", 20, "--rate", 500, "--seconds", 1, "--stall", 1,
+                           "--stall-at", 0.5, "--server-pid", self.server.pid, "--first-user",
+                           13_500)
+        self.expect_flawless(result)
+        for kind in ("answer", "delivery"):
+            latency = result["latency_us"][kind]["corrected"]
+            self.assertGreaterEqual(latency["p99"], 400_000)
+            self.expect("answered by the end, or timed", True,
+                        latency["count"] > result["measured"]["answered"])
+
     def test_the_server_goes_on_after_a_stall(self):
-        with self.load_in_background("--seconds", 30, "--stall", 20, "--stall-at", 0) as run:
-            self.eventually("the server's state", "T", self.server_state)
-            run.send_signal(signal.SIGINT)
-            run.wait(TIMEOUT_S)
-        self.eventually("the server's state", True, lambda: self.server_state() != "T")
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            with self.load_in_background("--seconds", 30, "--stall", 20, "--stall-at", 0) as run:
+                self.eventually("the server's state", "T", self.server_state)
+                run.send_signal(signal_number)
+                run.wait(TIMEOUT_S)
+            self.eventually("the server's state", True, lambda: self.server_state() != "T")
 
     def server_state(self):
         text = Path(f"/proc/{self.server.pid}/stat").read_text()
@@ -234,6 +249,11 @@ class Outputs(Bench):
         self.assertNotIn("x" * 40, done.stderr)
 
     def test_the_server_dies_under_load(self):
+        for is_looked_at in (False, True):
+            with self.subTest(is_looked_at=is_looked_at):
+                self.kill_under_load(is_looked_at)
+
+    def kill_under_load(self, is_looked_at):
         own = server_module.Server(gateways=1, workers=1)
         self.addCleanup(own.destroy)
         own.add_app()
@@ -241,6 +261,8 @@ class Outputs(Bench):
         flags = ["pair", "--address", "%s:%d" % own.address, "--org", server_module.ORG, "--appkey",
                  server_module.APPKEY, "--secret", server_module.SECRET, "--connections", "10",
                  "--seconds", "1", "--drain", "0.2", "--phases", "--quiet"]
+        if is_looked_at:
+            flags += ["--server-pid", str(own.pid)]
         with subprocess.Popen([str(IMSBENCH), *flags], stdout=subprocess.PIPE, text=True) as run:
             for line in run.stdout:
                 if line == "start\n":
