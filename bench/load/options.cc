@@ -4,12 +4,16 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
+#include <utility>
 
 #include "bench/load/content.h"
 
 namespace ims::bench {
 namespace {
+
+constexpr std::uint64_t kMessagesMax = 1'000'000'000'000;  // above: -1, read as unsigned
 
 struct Command {
   Workload workload;
@@ -223,7 +227,18 @@ void settle_load_options(LoadOptions& o) {
   const std::uint32_t parts = o.processes;
   if (!o.floor && o.secret.empty()) throw CLI::RequiredError("--secret");
   if (o.wait) o.phases = true;
+  const std::pair<const char*, double> numbers[] = {
+      {"--rate", o.rate},           {"--warmup", o.warmup_seconds},
+      {"--seconds", o.seconds},     {"--drain", o.drain_seconds},
+      {"--stall", o.stall_seconds}, {"--stall-at", o.stall_at_seconds}};
+  for (const auto& [flag, value] : numbers) {  // a range lets nan pass
+    if (!std::isfinite(value)) refuse(flag, "not a number");
+  }
+  if (o.messages > kMessagesMax) refuse("--messages", "too many");
   if (o.stall_seconds > 0 && o.server_pid == 0) refuse("--stall", "needs --server-pid");
+  if (o.stall_seconds > 0 && o.messages == 0 && o.stall_at_seconds >= o.seconds) {
+    refuse("--stall-at", "behind the end of the measured phase");
+  }
   if (o.connections < parts) refuse("--connections", "fewer than --processes");
   switch (o.workload) {
     case Workload::kPair:

@@ -239,6 +239,12 @@ class Outputs(Bench):
         self.bench("pair", "--secret", "s", "--payload", 23, expect=FAILED)
         self.bench("pair", "--secret", "s", "--target", "p50", expect=FAILED)
         self.bench("pair", "--secret", "s", "--stall", 1, expect=FAILED)
+        self.bench("pair", "--secret", "s", "--stall", 1, "--stall-at", 1, "--seconds", 1,
+                   "--server-pid", self.server.pid, expect=FAILED)
+        for flag in ("--rate", "--seconds", "--warmup", "--drain", "--stall-at"):
+            done = self.bench("pair", "--secret", "s", flag, "nan", expect=FAILED)
+            self.assertIn(flag, done.stderr)
+        self.bench("pair", "--secret", "s", "--messages", "-1", expect=FAILED)
         done = self.bench("pair", "--secret", "s", "--address",
                           f"127.0.0.1:{server_module.free_port()}", expect=FAILED)
         self.assertIn("Connection refused", done.stderr)
