@@ -40,19 +40,13 @@ void BlockPool::give(Block* block) noexcept {
   IMS_ASSERT(used_bytes_ >= block_bytes);
   if (used_bytes_ > peak_bytes_) [[unlikely]] peak_bytes_ = used_bytes_;
   used_bytes_ -= block_bytes;
-  if (block->size_class == kClassCount || free_bytes_ + block_bytes > kFreeBytesMax) [[unlikely]] {
-    return keep_or_free(block);
-  }
-  keep(block);
-}
-
-void BlockPool::keep_or_free(Block* block) noexcept {
-  const std::size_t block_bytes = block->capacity + sizeof(Block);
   if (block->size_class == kClassCount || !keeps_free(free_bytes_ + block_bytes)) {
     ::operator delete(block);
-  } else {
-    keep(block);
+    return;
   }
+  free_bytes_ += block_bytes;
+  block->next = free_[block->size_class];
+  free_[block->size_class] = block;
 }
 
 bool BlockPool::keeps_free(std::size_t bytes) const noexcept {

@@ -90,12 +90,6 @@ class BlockPool {
     return block;
   }
   Block* make(std::uint16_t size_class, std::size_t block_bytes);
-  IMS_INLINE void keep(Block* block) noexcept {
-    free_bytes_ += block->capacity + sizeof(Block);
-    block->next = free_[block->size_class];
-    free_[block->size_class] = block;
-  }
-  [[gnu::noinline]] void keep_or_free(Block* block) noexcept;
   bool keeps_free(std::size_t bytes) const noexcept;
 
   std::array<Block*, kClassCount> free_{};
