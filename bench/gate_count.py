@@ -50,8 +50,8 @@ class Callgrind:
 def read_callgrind(path):
     """What imsd's own code costs with all that it calls, but for the store's engine and the ticks;
     what the engine costs, its functions and its library's; and each function's part of the first, a
-    library's as a whole under who calls it. What the engine's own threads do is in neither. Source: the Callgrind Format
-    Specification."""
+    library's as a whole under who calls it. What the engine's own threads do is in neither. Source:
+    the Callgrind Format Specification."""
     names, objects, functions = {}, {}, {}
     ours = store = 0
     here = callee = function = None

@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -45,7 +46,7 @@ std::uint64_t DiskSpace::refresh() noexcept {
 }
 
 Ballast::Ballast(const std::string& directory, std::uint64_t bytes)
-    : path_(directory + "/ballast"), bytes_(bytes) {}
+    : directory_(directory), path_(directory + "/ballast"), bytes_(bytes) {}
 
 bool Ballast::fill() noexcept {
   if (bytes_ == 0) return false;
@@ -63,6 +64,17 @@ bool Ballast::release() noexcept { return unlink(path_.c_str()) == 0; }
 bool Ballast::present() const noexcept {
   struct stat facts{};
   return stat(path_.c_str(), &facts) == 0 && static_cast<std::uint64_t>(facts.st_size) >= bytes_;
+}
+
+void Ballast::make_room(DiskSpace& space, std::uint64_t reserve_bytes) noexcept {
+  if (space.refresh() < std::max(reserve_bytes, bytes_) && release()) {
+    IMS_LOG(kWarn, "store_ballast_released", {{"directory", directory_}});
+  }
+}
+
+void Ballast::keep(DiskSpace& space, std::uint64_t reserve_bytes) noexcept {
+  if (bytes_ == 0 || present()) return;
+  if (space.refresh() >= reserve_bytes + bytes_) fill();
 }
 
 }  // namespace ims::logic

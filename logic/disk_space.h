@@ -38,9 +38,15 @@ class Ballast {
   // Gives the room back. True if there was a file.
   bool release() noexcept;
   bool present() const noexcept;
+
+  // At a start: given back where `space` has less than `reserve_bytes`, or than its own size.
+  void make_room(DiskSpace& space, std::uint64_t reserve_bytes) noexcept;
+  // Made again where it is absent and `reserve_bytes` stay free beside it.
+  void keep(DiskSpace& space, std::uint64_t reserve_bytes) noexcept;
   std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
+  const std::string directory_;
   const std::string path_;
   const std::uint64_t bytes_;
 };

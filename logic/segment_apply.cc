@@ -1,9 +1,7 @@
 // Sorting ops by where they go (segment_apply.h).
 #include "logic/segment_apply.h"
 
-#include <rocksdb/write_batch.h>
-
-#include "logic/rocks_slice.h"
+#include "logic/rocks_write.h"
 #include "logic/segment_extents.h"
 #include "logic/segment_format.h"
 #include "logic/segment_points.h"
@@ -17,10 +15,7 @@ bool SegmentApply::is_point_op(const StoreBatch::OpView& op) const noexcept {
 }
 
 void SegmentApply::add(const StoreBatch::OpView& op, rocksdb::WriteBatch& batch) const {
-  const rocksdb::Status added =
-      op.op == StoreBatch::Op::kDelete
-          ? batch.Delete(tables_.of(op.table), slice_of(op.key))
-          : batch.Put(tables_.of(op.table), slice_of(op.key), slice_of(op.value));
+  const rocksdb::Status added = add_op(batch, tables_.of(op.table), op.op, op.key, op.value);
   IMS_ASSERT(added.ok());
 }
 

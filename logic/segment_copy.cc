@@ -7,44 +7,28 @@
 #include <algorithm>
 #include <vector>
 
+#include "logic/rocks_open.h"
 #include "logic/rocks_options.h"
-#include "logic/rocks_read.h"
 #include "logic/segment_apply.h"
 #include "logic/segment_facts.h"
 #include "logic/segment_replay.h"
 #include "logic/store_segments.h"
-#include "logic/sys_keys.h"
 
 namespace ims::logic {
 
 SegmentCopy::SegmentCopy(const std::string& directory, const StoreOptions& options)
     : options_(std::make_unique<RocksOptions>(options, nullptr, RocksOptions::Use::kSegments)),
       files_(directory + "/" + kSegmentsFolder) {
-  options_->database.create_if_missing = false;
-  rocksdb::DB* database = nullptr;
-  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(
-      options_->database, directory, options_->tables, &tables_.tables, &database);
-  if (!status.ok()) {
-    throw StoreError("store: cannot open the copy " + directory + ": " + status.ToString());
-  }
-  database_.reset(database);
-  tables_.database = database;
+  database_ = open_rocks_copy(directory, *options_, tables_.tables);
+  tables_.database = database_.get();
   tables_.files = &files_;
   tables_.all_are_points = true;
   try {
     index_log(directory);
+    check_copy_format(*this, directory);
   } catch (...) {
     close();
     throw;
-  }
-  std::string format;
-  if (get(Table::kMeta, kSysFormat, &format, ReadTier::kMayBlock) != StoreStatus::kOk ||
-      format.size() != sizeof kStoreFormat ||
-      read_big_endian<std::uint32_t>(format) < kStoreFormatMin ||
-      read_big_endian<std::uint32_t>(format) > kStoreFormat) {
-    close();
-    throw StoreError("store: the copy " + directory + " is not of format " +
-                     std::to_string(kStoreFormat));
   }
 }
 
@@ -58,41 +42,22 @@ void SegmentCopy::close() {
 
 // Everything behind the last sealed segment lies over the tables.
 void SegmentCopy::index_log(const std::string& directory) {
-  class Facts final : public RowVisitor {
-   public:
-    bool on_row(std::string_view key, std::string_view value) override {
-      const auto facts = decode_segment_facts(key, value);
-      if (!facts) return true;
-      if (last == 0) first = facts->number;
-      last = facts->number;
-      last_commit = facts->last_commit;
-      return true;
-    }
-    std::uint32_t first = 0;
-    std::uint32_t last = 0;
-    std::uint64_t last_commit = 0;
-  };
-  Facts facts;
-  if (rocks_scan(*database_, tables_.of(Table::kMeta), segment_facts_key(0),
-                 segment_facts_key(UINT32_MAX), false, ReadTier::kMayBlock,
-                 facts) != StoreStatus::kOk) {
+  std::vector<SegmentFacts> sealed;
+  if (read_segment_facts(*database_, tables_.of(Table::kMeta), sealed) != StoreStatus::kOk) {
     throw StoreError("store: cannot read the copy " + directory);
   }
-  tables_.first_live.store(facts.first, std::memory_order_relaxed);
+  if (sealed.empty()) sealed.emplace_back();
+  tables_.first_live.store(sealed.front().number, std::memory_order_relaxed);
   const std::string folder = directory + "/" + kSegmentsFolder;
   std::vector<std::uint32_t> numbers = list_segments(folder);
-  std::erase_if(numbers, [&](std::uint32_t number) { return number <= facts.last; });
+  std::erase_if(numbers, [&](std::uint32_t number) { return number <= sealed.back().number; });
   SegmentApply apply(tables_);
   rocksdb::WriteBatch none;
-  std::uint64_t expected = facts.last_commit + 1;
+  std::uint64_t expected = sealed.back().last_commit + 1;
   for (std::size_t at = 0; at < numbers.size(); ++at) {
     SegmentReplay segment(folder, numbers[at]);
     if (!segment.header() || segment.header()->first_commit != expected) continue;
-    std::uint64_t void_from = UINT64_MAX;
-    if (at + 1 < numbers.size()) {
-      const SegmentReplay next(folder, numbers[at + 1]);
-      if (next.header()) void_from = next.header()->first_commit;
-    }
+    const std::uint64_t void_from = next_first_commit(folder, numbers, at);
     if (!views_.has_room()) {
       throw StoreError("store: the copy " + directory + " has too many segments; make another");
     }

@@ -7,8 +7,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "logic/store.h"
 #include "logic/sys_keys.h"
+
+namespace rocksdb {
+class ColumnFamilyHandle;
+class DB;
+}  // namespace rocksdb
 
 namespace ims::logic {
 
@@ -39,5 +46,9 @@ inline std::optional<SegmentFacts> decode_segment_facts(std::string_view key,
                       read_big_endian<std::uint64_t>(value.substr(8)),
                       read_big_endian<std::uint64_t>(value.substr(16))};
 }
+
+// All there are, by number.
+StoreStatus read_segment_facts(rocksdb::DB& database, rocksdb::ColumnFamilyHandle* meta,
+                               std::vector<SegmentFacts>& found);
 
 }  // namespace ims::logic

@@ -35,7 +35,13 @@ MergedKeys::MergedKeys(const SegmentTables& tables, const SegmentView& view, Tab
 void MergedKeys::step() {
   if (in_points_) {
     ++at_;
-  } else if (reverse_) {
+  } else {
+    step_rows();
+  }
+}
+
+void MergedKeys::step_rows() {
+  if (reverse_) {
     rows_->Prev();
   } else {
     rows_->Next();
@@ -46,11 +52,7 @@ void MergedKeys::step() {
 // iterator moves. False: the iterator failed.
 bool MergedKeys::skip_older(const PointPlace& place) {
   if (!rows_->Valid() || view_of(rows_->key()) != place.key) return true;
-  if (reverse_) {
-    rows_->Prev();
-  } else {
-    rows_->Next();
-  }
+  step_rows();
   if (rows_->Valid() || rows_->status().ok()) return true;
   status_ = rocks_status(rows_->status());
   return false;

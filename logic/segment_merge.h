@@ -36,6 +36,7 @@ class MergedKeys {
     return reverse_ ? a > b : a < b;
   }
   void step();
+  void step_rows();
   void settle();
   bool skip_older(const PointPlace& place);
 

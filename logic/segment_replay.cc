@@ -40,6 +40,13 @@ std::vector<std::uint32_t> list_segments(const std::string& directory) {
   return numbers;
 }
 
+std::uint64_t next_first_commit(const std::string& directory,
+                                const std::vector<std::uint32_t>& numbers, std::size_t at) {
+  if (at + 1 >= numbers.size()) return UINT64_MAX;
+  const SegmentReplay next(directory, numbers[at + 1]);
+  return next.header() ? next.header()->first_commit : UINT64_MAX;
+}
+
 SegmentReplay::SegmentReplay(const std::string& directory, std::uint32_t number)
     : path_(directory + "/" + segment_name(number)),
       fd_(open(path_.c_str(), O_RDONLY | O_CLOEXEC)) {

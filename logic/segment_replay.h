@@ -19,6 +19,11 @@ namespace ims::logic {
 // Ascending; none where the directory does not exist.
 std::vector<std::uint32_t> list_segments(const std::string& directory);
 
+// With which commit the segment behind numbers[at] begins: from there on this one's are void.
+// UINT64_MAX: there is none, or it begins with none.
+std::uint64_t next_first_commit(const std::string& directory,
+                                const std::vector<std::uint32_t>& numbers, std::size_t at);
+
 class SegmentReplay {
  public:
   SegmentReplay(const std::string& directory, std::uint32_t number);

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "logic/rocks_write.h"
 #include "logic/segment_extents.h"
-#include "logic/rocks_slice.h"
 #include "logic/segment_points.h"
 #include "logic/segment_sealer.h"
 #include "logic/sys_keys.h"
@@ -37,7 +37,7 @@ StoreStatus SegmentSealer::write_slice(rocksdb::WriteBatch& batch) {
   if (status.ok()) return flush_full();
   if (status.IsShutdownInProgress()) return StoreStatus::kNoSpace;  // it is being closed
   IMS_LOG(kError, "segment_seal_failed", {{"error", status.ToString()}});
-  return note(status.IsNoSpace() ? StoreStatus::kNoSpace : StoreStatus::kIoError);
+  return note(write_status(status));
 }
 
 StoreStatus SegmentSealer::flush_full() {
@@ -49,7 +49,7 @@ StoreStatus SegmentSealer::flush() {
   if (status.ok()) return StoreStatus::kOk;
   if (status.IsShutdownInProgress()) return StoreStatus::kNoSpace;  // it is being closed
   IMS_LOG(kError, "segment_flush_failed", {{"error", status.ToString()}});
-  return note(status.IsNoSpace() ? StoreStatus::kNoSpace : StoreStatus::kIoError);
+  return note(write_status(status));
 }
 
 StoreStatus SegmentSealer::write_extents(const FullSegment& full, rocksdb::WriteBatch& batch) {
@@ -92,11 +92,7 @@ StoreStatus SegmentSealer::write_points(const FullSegment& full, rocksdb::WriteB
               {{"segment", full.index->number()}, {"read", static_cast<int>(read)}});
       return note(StoreStatus::kIoError);
     }
-    const rocksdb::Status added =
-        op.op == StoreBatch::Op::kDelete
-            ? batch.Delete(tables_.of(op.table), slice_of(op.key))
-            : batch.Put(tables_.of(op.table), slice_of(op.key), slice_of(op.value));
-    added.PermitUncheckedError();
+    add_op(batch, tables_.of(op.table), op.op, op.key, op.value).PermitUncheckedError();
     if (++ops % kSliceOps != 0) continue;
     if (const StoreStatus status = write_slice(batch); status != StoreStatus::kOk) return status;
     make_next();

@@ -6,36 +6,25 @@
 #include <algorithm>
 #include <vector>
 
-#include "logic/big_endian.h"
+#include "logic/rocks_open.h"
 #include "logic/rocks_options.h"
 #include "logic/rocks_read.h"
-#include "logic/sys_keys.h"
 #include "shared/assert.h"
 
 namespace ims::logic {
 
 StoreCopy::StoreCopy(const std::string& directory, const StoreOptions& options)
     : options_(std::make_unique<RocksOptions>(options, nullptr)) {
-  options_->database.create_if_missing = false;
-  rocksdb::DB* database = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(
-      options_->database, directory, options_->tables, &handles, &database);
-  if (!status.ok()) {
-    throw StoreError("store: cannot open the copy " + directory + ": " + status.ToString());
-  }
-  database_.reset(database);
+  database_ = open_rocks_copy(directory, *options_, handles);
   IMS_ASSERT(handles.size() == handles_.size());
   std::copy(handles.begin(), handles.end(), handles_.begin());
 
-  std::string format;
-  if (get(Table::kMeta, kSysFormat, &format, ReadTier::kMayBlock) != StoreStatus::kOk ||
-      format.size() != sizeof kStoreFormat ||
-      read_big_endian<std::uint32_t>(format) < kStoreFormatMin ||
-      read_big_endian<std::uint32_t>(format) > kStoreFormat) {
+  try {
+    check_copy_format(*this, directory);
+  } catch (...) {
     close();
-    throw StoreError("store: the copy " + directory + " is not of format " +
-                     std::to_string(kStoreFormat));
+    throw;
   }
 }
 

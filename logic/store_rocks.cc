@@ -15,7 +15,7 @@
 #include "logic/rocks_open.h"
 #include "logic/rocks_options.h"
 #include "logic/rocks_read.h"
-#include "logic/rocks_slice.h"
+#include "logic/rocks_write.h"
 #include "logic/sys_keys.h"
 #include "shared/assert.h"
 #include "shared/clock.h"
@@ -44,9 +44,7 @@ RocksStore::RocksStore(const std::string& directory, const StoreOptions& options
       ballast_(directory, options.ballast_bytes),
       floor_(directory),
       batch_(std::make_unique<rocksdb::WriteBatch>()) {
-  if (space_.refresh() < std::max(reserve_bytes_, ballast_.bytes()) && ballast_.release()) {
-    IMS_LOG(kWarn, "store_ballast_released", {{"directory", directory}});
-  }
+  ballast_.make_room(space_, reserve_bytes_);
   open_database(directory);
   try {
     check_format(directory);
@@ -56,7 +54,7 @@ RocksStore::RocksStore(const std::string& directory, const StoreOptions& options
     for (rocksdb::ColumnFamilyHandle* family : handles_) delete family;
     throw;
   }
-  keep_ballast();
+  ballast_.keep(space_, reserve_bytes_);
 }
 
 void RocksStore::open_database(const std::string& directory) {
@@ -70,28 +68,17 @@ void RocksStore::open_database(const std::string& directory) {
 void RocksStore::check_format(const std::string& directory) {
   std::string value;
   switch (get(Table::kMeta, kSysFormat, &value, ReadTier::kMayBlock)) {
-    case StoreStatus::kOk: {
-      if (value.size() != sizeof kStoreFormat) break;
-      const auto format = read_big_endian<std::uint32_t>(value);
-      if (format == kStoreFormat) return;
-      if (format >= kStoreFormatMin && format < kStoreFormat) return write_format();
-      throw StoreError("store: " + directory + " has format " + std::to_string(format) +
-                       ", this imsd reads and writes format " + std::to_string(kStoreFormat) +
-                       (format > kStoreFormat ? "; start the newer imsd that wrote it" : ""));
-    }
-    case StoreStatus::kNotFound: {
-      const std::unique_ptr<rocksdb::Iterator> rows(
-          database_->NewIterator(rocksdb::ReadOptions(), handle(Table::kMeta)));
-      rows->SeekToFirst();
-      if (rows->Valid() || !rows->status().ok()) break;
+    case StoreStatus::kOk:
+      if (read_store_format(value, directory) < kStoreFormat) write_format();
+      return;
+    case StoreStatus::kNotFound:
+      check_empty(*database_, handle(Table::kMeta), directory);
       if (floor_.read() > 0) return;  // emptied, not new: check_commits() says so
       return write_format();
-    }
     default:
       throw StoreError("store: cannot read from " + directory +
                        "; see the log for the disk's error");
   }
-  throw StoreError("store: " + directory + " holds a database that is not imsd's");
 }
 
 void RocksStore::write_format() {
@@ -115,11 +102,6 @@ void RocksStore::check_commits(const StoreOptions& options, const std::string& d
   durable_commits_ = commits_;
   lost_commits_ = check_commit_floor(floor_, commits_, options.accept_loss, directory);
   if (lost_commits_ > 0 && commits_ == 0) check_format(directory);
-}
-
-void RocksStore::keep_ballast() {
-  if (ballast_.bytes() == 0 || ballast_.present()) return;
-  if (space_.refresh() >= reserve_bytes_ + ballast_.bytes()) ballast_.fill();
 }
 
 RocksStore::~RocksStore() {
@@ -167,10 +149,7 @@ StoreStatus RocksStore::write(const StoreBatch* const* batches, std::size_t coun
   for (std::size_t at = 0; at < count; ++at) {
     batches[at]->for_each([&](Table table, StoreBatch::Op op, std::string_view key,
                               std::string_view value) {
-      const rocksdb::Status added =
-          op == StoreBatch::Op::kDelete
-              ? batch_->Delete(handle(table), slice_of(key))
-              : batch_->Put(handle(table), slice_of(key), slice_of(value));
+      const rocksdb::Status added = add_op(*batch_, handle(table), op, key, value);
       IMS_ASSERT(added.ok());
     });
   }
@@ -238,7 +217,7 @@ StoreStatus RocksStore::resume() {
   if (listener_->broken()) return StoreStatus::kIoError;
   listener_->clear_full();
   IMS_LOG(kWarn, "store_resumed", {{"free_bytes", space_.refresh()}});
-  keep_ballast();
+  ballast_.keep(space_, reserve_bytes_);
   return StoreStatus::kOk;
 }
 
@@ -247,13 +226,7 @@ bool RocksStore::has_space() {
 }
 
 StoreStatus RocksStore::compact() {
-  rocksdb::CompactRangeOptions options;
-  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
-  for (rocksdb::ColumnFamilyHandle* family : handles_) {
-    const rocksdb::Status status = database_->CompactRange(options, family, nullptr, nullptr);
-    if (!status.ok()) return status.IsNoSpace() ? StoreStatus::kNoSpace : StoreStatus::kIoError;
-  }
-  return StoreStatus::kOk;
+  return compact_rocks(*database_, handles_);
 }
 
 StoreStatus RocksStore::checkpoint(const std::string& directory) {
@@ -265,7 +238,7 @@ StoreStatus RocksStore::checkpoint(const std::string& directory) {
   if (status.ok()) status = checkpoint->CreateCheckpoint(directory, UINT64_MAX);
   if (status.ok()) return StoreStatus::kOk;
   IMS_LOG(kWarn, "store_copy_failed", {{"directory", directory}, {"error", status.ToString()}});
-  return status.IsNoSpace() ? StoreStatus::kNoSpace : StoreStatus::kIoError;
+  return write_status(status);
 }
 
 // ---- reading ----

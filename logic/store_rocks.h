@@ -63,7 +63,6 @@ class RocksStore final : public DurableStore {
   void check_format(const std::string& directory);
   void write_format();
   void check_commits(const StoreOptions& options, const std::string& directory);
-  void keep_ballast();
   void fill_sealed();
   StoreStatus resume();
   rocksdb::ColumnFamilyHandle* handle(Table table) const noexcept {

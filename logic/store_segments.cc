@@ -81,10 +81,7 @@ StoreStatus SegmentStore::apply(const StoreBatch* const* batches, std::size_t co
 
 // What of this write is RocksDB's, with the commit that it is of.
 StoreStatus SegmentStore::write_rocks() {
-  commits_value_.clear();
-  append_big_endian(commits_value_, commits_ + 1);
-  batch_->Put(tables_.of(Table::kMeta), slice_of(kSysCommits), commits_value_)
-      .PermitUncheckedError();
+  put_commits(commits_ + 1);
   rocksdb::WriteOptions options;
   options.disableWAL = true;
   const rocksdb::Status status = database_->Write(options, batch_.get());
@@ -96,6 +93,13 @@ StoreStatus SegmentStore::write_rocks() {
   if (!status.IsNoSpace() || listener_->broken()) return StoreStatus::kIoError;
   listener_->set_full();
   return StoreStatus::kNoSpace;
+}
+
+void SegmentStore::put_commits(std::uint64_t commits) {
+  commits_value_.clear();
+  append_big_endian(commits_value_, commits);
+  batch_->Put(tables_.of(Table::kMeta), slice_of(kSysCommits), commits_value_)
+      .PermitUncheckedError();
 }
 
 // Nothing of this write is kept: the record that may be in the active segment is void.

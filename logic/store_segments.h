@@ -112,12 +112,12 @@ class SegmentStore final : public DurableStore, private BeforeFlush {
   StoreStatus apply(const StoreBatch* const* batches, std::size_t count, std::uint64_t offset);
   StoreStatus fail(StoreStatus status);
   StoreStatus write_rocks();
+  void put_commits(std::uint64_t commits);
   StoreStatus resume();
   void publish_end() noexcept;
   std::uint64_t active_end() const noexcept;
   void note_durable() noexcept;
   StoreStatus copy_segments(const std::string& to);
-  void keep_ballast();
 
   const std::string directory_;
   const std::string folder_;  // segments/

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "logic/rocks_listener.h"
+#include "logic/rocks_write.h"
 #include "logic/store_segments.h"
 #include "shared/limits.h"
 #include "shared/log.h"
@@ -56,7 +57,7 @@ StoreStatus SegmentStore::checkpoint(const std::string& directory) {
       std::filesystem::remove_all(directory, ignored);
     }
   } else {
-    copied = status.IsNoSpace() ? StoreStatus::kNoSpace : StoreStatus::kIoError;
+    copied = write_status(status);
   }
   sealer_->release_files();
   if (copied != StoreStatus::kOk) {

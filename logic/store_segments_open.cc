@@ -33,6 +33,7 @@ constexpr std::int64_t kSealAfterMsMin = 3'600'000;
 constexpr std::int64_t kSealAfterMsMax = 86'400'000;
 
 constexpr std::size_t kSegmentIndexBytesMin = 256 * kKiB;  // two arenas and their slots
+
 }  // namespace
 
 // ---- opening ----
@@ -64,9 +65,7 @@ SegmentStore::SegmentStore(const std::string& directory, const StoreOptions& opt
       apply_(tables_),
       batch_(std::make_unique<rocksdb::WriteBatch>()),
       last_commit_(last_commit) {
-  if (space_.refresh() < std::max(reserve_bytes_, ballast_.bytes()) && ballast_.release()) {
-    IMS_LOG(kWarn, "store_ballast_released", {{"directory", directory}});
-  }
+  ballast_.make_room(space_, reserve_bytes_);
   listener_->set_before_flush(this);
   listener_->never_resume();
   database_ = open_rocks(directory, *options_, tables_.tables);
@@ -81,7 +80,7 @@ SegmentStore::SegmentStore(const std::string& directory, const StoreOptions& opt
     close_database();
     throw;
   }
-  keep_ballast();
+  ballast_.keep(space_, reserve_bytes_);
 }
 
 void SegmentStore::open(const StoreOptions& options) {
@@ -120,18 +119,9 @@ void SegmentStore::open(const StoreOptions& options) {
 
 // Sealed segments: all there, and how far they went.
 void SegmentStore::read_facts() {
-  class Facts final : public RowVisitor {
-   public:
-    bool on_row(std::string_view key, std::string_view value) override {
-      if (const auto facts = decode_segment_facts(key, value)) found.push_back(*facts);
-      return true;
-    }
-    std::vector<SegmentFacts> found;
-  };
-  Facts facts;
+  std::vector<SegmentFacts> sealed;
   const StoreStatus status =
-      rocks_scan(*database_, tables_.of(Table::kMeta), segment_facts_key(0),
-                 segment_facts_key(UINT32_MAX), false, ReadTier::kMayBlock, facts);
+      read_segment_facts(*database_, tables_.of(Table::kMeta), sealed);
   std::string value;
   const StoreStatus read =
       rocks_get(*database_, tables_.of(Table::kMeta), kSysCommits, &value, ReadTier::kMayBlock);
@@ -140,8 +130,8 @@ void SegmentStore::read_facts() {
     throw StoreError("store: the commit counter in " + directory_ + " cannot be read");
   }
   if (read == StoreStatus::kOk) commits_ = read_big_endian<std::uint64_t>(value);
-  if (facts.found.empty()) facts.found.push_back(begin_log(read == StoreStatus::kOk));
-  for (const SegmentFacts& each : facts.found) {
+  if (sealed.empty()) sealed.push_back(begin_log(read == StoreStatus::kOk));
+  for (const SegmentFacts& each : sealed) {
     struct stat file {};
     const std::string path = folder_ + "/" + segment_name(each.number);
     const bool there =
@@ -158,14 +148,7 @@ void SegmentStore::read_facts() {
 
 // A log that begins now, with a segment 0 that never was: a new store, or one without segments.
 SegmentFacts SegmentStore::begin_log(bool has_commits) {
-  if (!has_commits) {
-    const std::unique_ptr<rocksdb::Iterator> rows(
-        database_->NewIterator(rocksdb::ReadOptions(), tables_.of(Table::kMeta)));
-    rows->SeekToFirst();
-    if (rows->Valid() || !rows->status().ok()) {
-      throw StoreError("store: " + directory_ + " holds a database that is not imsd's");
-    }
-  }
+  if (!has_commits) check_empty(*database_, tables_.of(Table::kMeta), directory_);
   const SegmentFacts facts{0, INT64_MIN, 0, commits_};
   batch_->Clear();
   batch_->Put(tables_.of(Table::kMeta), segment_facts_key(0), encode_segment_facts(facts))
@@ -195,14 +178,7 @@ bool SegmentStore::check_format() {
     throw StoreError("store: cannot read from " + directory_ +
                      "; see the log for the disk's error");
   }
-  if (value.size() != sizeof kStoreFormat) {
-    throw StoreError("store: " + directory_ + " holds a database that is not imsd's");
-  }
-  const auto format = read_big_endian<std::uint32_t>(value);
-  if (format >= kStoreFormatMin && format <= kStoreFormat) return format == kStoreFormat;
-  throw StoreError("store: " + directory_ + " has format " + std::to_string(format) +
-                   ", this imsd reads and writes format " + std::to_string(kStoreFormat) +
-                   (format > kStoreFormat ? "; start the newer imsd that wrote it" : ""));
+  return read_store_format(value, directory_) == kStoreFormat;
 }
 
 // Into the tables' files at once: who opens the store looks there first.

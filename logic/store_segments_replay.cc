@@ -7,10 +7,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "logic/rocks_open.h"
 #include "logic/segment_replay.h"
 #include "logic/store_segments.h"
-#include "logic/sys_keys.h"
-#include "shared/log.h"
 
 namespace ims::logic {
 
@@ -42,11 +41,8 @@ void SegmentStore::replay(bool accept_loss) {
       unused_.push_back(numbers[at]);
       continue;
     }
-    std::uint64_t void_from = last_commit_ + 1;
-    if (at + 1 < numbers.size()) {
-      const SegmentReplay next(folder_, numbers[at + 1]);
-      if (next.header()) void_from = std::min(void_from, next.header()->first_commit);
-    }
+    const std::uint64_t void_from =
+        std::min(last_commit_ + 1, next_first_commit(folder_, numbers, at));
     Recovered recovered;
     recovered.index = std::make_unique<SegmentIndex>(numbers[at], last_timelines_, last_points_);
     while (const auto record = segment.next(expected, void_from)) {
@@ -88,23 +84,13 @@ void SegmentStore::replay(bool accept_loss) {
 void SegmentStore::refuse_loss(const StoreOptions& options) {
   if (proven_commits_ <= commits_) return;
   const std::uint64_t lost = proven_commits_ - commits_;
-  if (!options.accept_loss) {
-    throw StoreError("store: " + directory_ + " lost at least " + std::to_string(lost) +
-                     " commits that were durable (the log can be read up to " +
-                     std::to_string(commits_) + ", " + std::to_string(proven_commits_) +
-                     " were synced); restore a backup, or start with --accept-loss to go on " +
-                     "without them");
-  }
-  IMS_LOG(kError, "store_loss_accepted",
-          {{"lost_commits", lost}, {"recovered_commits", commits_}});
+  lose_commits(directory_, commits_, lost,
+               "the log can be read up to " + std::to_string(commits_) + ", " +
+                   std::to_string(proven_commits_) + " were synced",
+               options.accept_loss);
   lost_commits_ = std::max(lost_commits_, lost);
   batch_->Clear();
-  commits_value_.clear();
-  append_big_endian(commits_value_, commits_);
-  batch_
-      ->Put(tables_.of(Table::kMeta), rocksdb::Slice(kSysCommits.data(), kSysCommits.size()),
-            commits_value_)
-      .PermitUncheckedError();
+  put_commits(commits_);
   write_and_flush();
 }
 

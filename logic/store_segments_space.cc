@@ -5,6 +5,7 @@
 
 #include "logic/retention_clock.h"
 #include "logic/rocks_listener.h"
+#include "logic/rocks_open.h"
 #include "logic/rocks_options.h"
 #include "logic/store_segments.h"
 #include "shared/counters.h"
@@ -34,13 +35,8 @@ StoreStatus SegmentStore::resume() {
     full_.store(false, std::memory_order_relaxed);
   }
   IMS_LOG(kWarn, "store_resumed", {{"free_bytes", space_.refresh()}});
-  keep_ballast();
+  ballast_.keep(space_, reserve_bytes_);
   return StoreStatus::kOk;
-}
-
-void SegmentStore::keep_ballast() {
-  if (ballast_.bytes() == 0 || ballast_.present()) return;
-  if (space_.refresh() >= reserve_bytes_ + ballast_.bytes()) ballast_.fill();
 }
 
 bool SegmentStore::has_space() {
@@ -83,13 +79,7 @@ StoreStatus SegmentStore::compact() {
   StoreStatus status = seal();
   if (status == StoreStatus::kOk) status = wait_sealed();
   if (status != StoreStatus::kOk) return status;
-  rocksdb::CompactRangeOptions options;
-  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
-  for (rocksdb::ColumnFamilyHandle* family : tables_.tables) {
-    const rocksdb::Status done = database_->CompactRange(options, family, nullptr, nullptr);
-    if (!done.ok()) return done.IsNoSpace() ? StoreStatus::kNoSpace : StoreStatus::kIoError;
-  }
-  return StoreStatus::kOk;
+  return compact_rocks(*database_, tables_.tables);
 }
 
 }  // namespace ims::logic

@@ -49,21 +49,25 @@ TEST_CASE("segments: take over what RocksStore left, which then refuses it") {
   CHECK(count_rows(store) == 40);
 }
 
+// That of an imsd to come.
+void write_later_format(Store& store) {
+  StoreBatch batch;
+  std::string number;
+  append_big_endian(number, kStoreFormat + 1);
+  batch.put(Table::kMeta, kSysFormat, number);
+  const StoreBatch* const batches[] = {&batch};
+  REQUIRE(store.write(batches, 1, true) == StoreStatus::kOk);
+}
+
 TEST_CASE("segments: a format that is not known is refused") {
   const TempDir directory;
   {
     SegmentStore store(directory.path(), small_segments());
-    StoreBatch batch;
-    std::string number;
-    append_big_endian(number, kStoreFormat + 1);
-    batch.put(Table::kMeta, kSysFormat, number);
-    const StoreBatch* const batches[] = {&batch};
-    REQUIRE(store.write(batches, 1, true) == StoreStatus::kOk);
+    write_later_format(store);
   }
   CHECK_THROWS_WITH_AS(SegmentStore(directory.path(), small_segments()),
                        doctest::Contains("has format 4"), StoreError);
 }
-
 
 TEST_CASE("engine: a new store is of RocksDB, a store keeps its own, and only one way is open") {
   const TempDir directory(TempDir::Place::kInMemory);
@@ -98,12 +102,7 @@ TEST_CASE("engine: what RocksStore refuses is not taken over, and is as it was")
   const TempDir directory(TempDir::Place::kInMemory);
   {
     RocksStore store(directory.path(), small_segments());
-    StoreBatch batch;
-    std::string number;
-    append_big_endian(number, kStoreFormat + 1);
-    batch.put(Table::kMeta, kSysFormat, number);
-    const StoreBatch* const batches[] = {&batch};
-    REQUIRE(store.write(batches, 1, true) == StoreStatus::kOk);
+    write_later_format(store);
   }
   for (const StoreEngine engine : {StoreEngine::kSegments, StoreEngine::kAuto}) {
     CHECK_THROWS_WITH_AS(open_store(engine, directory.path(), small_segments()),
