@@ -13,6 +13,11 @@ bool is_relayed_to_user(ByteView message) noexcept {
   return (record_as<RequestRecord>(message).header.flags & kOthers) == 0;
 }
 
+constexpr bool is_notice(RecordKind kind) noexcept {
+  return kind == RecordKind::kTaken || kind == RecordKind::kRefused ||
+         kind == RecordKind::kDrained || kind == RecordKind::kEnded;
+}
+
 }  // namespace
 
 // How many records of the largest size find room in every delivery ring.
@@ -51,6 +56,24 @@ std::size_t Worker::room_for_requests() {
 // Nothing may overtake answers that wait for room, and pages leave a place for a largest record:
 // without one no request is taken.
 bool Worker::may_pump() { return waiting_answers_.empty() && delivery_room() > 0; }
+
+// What gateways said of sessions (notices.cc there) and has nothing before it in its ring is heard
+// before anything else: a client that saw its connection end may ask, through another gateway or
+// another worker, who is online, and that question may be waiting here as well.
+bool Worker::drain_notices() {
+  bool worked = false;
+  for (ByteRing* ring : ports_.requests) {
+    for (std::uint32_t taken = 0; taken < kRecordsPerTurnMax; ++taken) {
+      const ByteView record = ring->front();
+      if (record.empty() || !is_notice(kind_of(record))) break;
+      if (room_for_requests() == 0) return worked;
+      handle_session_record(record);
+      ring->pop(record);
+      worked = true;
+    }
+  }
+  return worked;
+}
 
 bool Worker::drain_requests() {
   bool worked = false;

@@ -138,6 +138,7 @@ bool Worker::turn(Now now) {
   bool worked = take_committed();
   worked |= take_loads();
   worked |= take_verdicts();
+  worked |= drain_notices();
   worked |= drain_handoffs();
   worked |= drain_local();
   worked |= flush_waiting_answers();

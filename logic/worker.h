@@ -64,13 +64,13 @@ class Worker : private WorkerState {
   std::int64_t next_tick_ms() const noexcept { return next_tick_ms_; }
   // Nothing is pending: no batch, read, login, exchange. For a drain.
   bool quiet() const noexcept;
-
   std::size_t session_count() const noexcept { return sessions_.size(); }  // for tests
 
  private:
   friend class Contacts;
   friend class Presence;
   // ---- worker.cc, drain_requests.cc: the turn ----
+  bool drain_notices();
   bool drain_requests();
   bool drain_handoffs();
   bool drain_local();

@@ -109,10 +109,11 @@ class Asked(PresenceCase):
                     self.ask(me, [phone]))
         pad.leave()
         default.leave()
-        self.expect("those that left", {phone.user: (True, ["phone"])}, self.ask(me, [phone]))
+        self.eventually("those that left", {phone.user: (True, ["phone"])},
+                        lambda: self.ask(me, [phone]))
         phone.leave()
-        self.expect("a send_only session is no presence", {phone.user: (False, [])},
-                    self.ask(me, [phone]))
+        self.eventually("a send_only session is no presence", {phone.user: (False, [])},
+                        lambda: self.ask(me, [phone]))
 
     def test_last_seen(self):
         me, friend = self.friends("phone")
