@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-SERVER, STORE_LIBRARY = "/imsd", "librocksdb"
+SERVER = "/imsd"
 # The store's engine in imsd itself: the segment log.
 STORE_FUNCTION = re.compile(r"ims::logic::(Segment|segments_|hash_(op|record|header)\(|"
                             r"\(anonymous namespace\)::(MergedKeys|(scan|get|read)_row|read_some))")
@@ -49,12 +49,12 @@ class Callgrind:
 
 def read_callgrind(path):
     """What imsd's own code costs with all that it calls, but for the store's engine and the ticks;
-    what the engine costs, its functions and its library's; and each function's part of the first, a
+    what the engine costs, its functions and RocksDB's; and each function's part of the first, a
     library's as a whole under who calls it. What the engine's own threads do is in neither. Source:
     the Callgrind Format Specification."""
     names, objects, functions = {}, {}, {}
     ours = store = 0
-    here = callee = function = None
+    here = callee = function = called = None
 
     def named(table, value):
         number, _, name = value.partition(" ")
@@ -68,7 +68,7 @@ def read_callgrind(path):
         if key == "fn" and equals:
             function = named(names, value)
         elif key == "cfn":
-            named(names, value)
+            called = named(names, value)
         elif key == "ob":
             here = named(objects, value)
         elif key == "cob":
@@ -76,17 +76,27 @@ def read_callgrind(path):
         elif key == "calls":
             is_call = True  # the next line is what the callee cost
         elif line[:1] in "+-*0123456789" and len(cost := line.split()) > 1:
-            leaves = is_call and callee is not None and not callee.endswith(SERVER)
-            if here.endswith(SERVER) and leaves and STORE_LIBRARY in callee:
-                store += int(cost[1])
-            elif here.endswith(SERVER) and (leaves or not is_call) and is_store(function):
-                store += int(cost[1])
-            elif here.endswith(SERVER) and (leaves or not is_call) and not is_tick(function):
-                ours += int(cost[1])
-                functions[function] = functions.get(function, 0) + int(cost[1])
+            into_rocksdb = is_call and is_rocksdb(called)
+            leaves = into_rocksdb or (
+                is_call and callee is not None and not callee.endswith(SERVER))
+            if here.endswith(SERVER) and not is_rocksdb(function) and (leaves or not is_call):
+                if into_rocksdb or is_store(function):
+                    store += int(cost[1])
+                elif not is_tick(function):
+                    ours += int(cost[1])
+                    functions[function] = functions.get(function, 0) + int(cost[1])
+            elif is_call and is_rocksdb(function) and not leaves and "ims::" not in called:
+                # A template or an initialiser that both have: what RocksDB's calls cost is its own.
+                ours -= int(cost[1])
+                functions[called] = functions.get(called, 0) - int(cost[1])
             if is_call:
                 is_call, callee = False, None
     return ours, store, functions
+
+
+def is_rocksdb(function):
+    """It is linked into the server. Ours that take something of it have both names."""
+    return "rocksdb::" in function and "ims::" not in function
 
 
 def is_store(function):

@@ -28,7 +28,8 @@ DUMP_BYTES_LOG2 = 19     # a profile after so many bytes
 SITES_SHOWN = 16
 NOBODY = user_name(9_000_000)
 # Who belongs to the store, if one of them is on the stack.
-STORE = re.compile(r"ims::logic::(Committer|RocksStore|StoreMemory|SegmentStore|\w*Store::)")
+STORE = re.compile(r"rocksdb::|"
+                   r"ims::logic::(Committer|RocksStore|StoreMemory|SegmentStore|\w*Store::)")
 
 
 class Profile:
@@ -37,16 +38,13 @@ class Profile:
     def __init__(self, path, program):
         text = Path(path).read_text(errors="replace")
         stacks, _, maps = text.partition("MAPPED_LIBRARIES:")
-        self.rocksdb, base = [], None
+        base = None
         for line in maps.splitlines():
             fields = line.split()
             if len(fields) < 6:
                 continue
-            low, high = (int(part, 16) for part in fields[0].split("-"))
-            if "librocksdb" in fields[5]:
-                self.rocksdb.append((low, high))
             if fields[5].endswith("/imsd") and int(fields[2], 16) == 0:
-                base = low
+                base = int(fields[0].split("-")[0], 16)
         symbols = subprocess.run(["nm", "-C", "--defined-only", program], capture_output=True,
                                  text=True, check=True).stdout
         rows = sorted((int(at, 16), name) for at, kind, name in
@@ -59,8 +57,7 @@ class Profile:
 
     def _add(self, frames, size):
         names = [self._name(frame) for frame in frames]
-        if any(low <= frame < high for frame in frames for low, high in self.rocksdb) or any(
-                STORE.search(name) for name in names):
+        if any(STORE.search(name) for name in names):
             self.store += size
             return
         ours = [name for name in names if "ims::" in name]
