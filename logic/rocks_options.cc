@@ -18,7 +18,6 @@
 namespace ims::logic {
 namespace {
 
-constexpr std::size_t kRowPrefixBytes = 10;  // kRows: P u16 | T u64, then seq: one timeline
 constexpr int kBloomBitsPerKey = 10;         // 1 % false positives
 constexpr std::size_t kRowBlockBytes = 16 * kKiB;
 constexpr std::size_t kPointBlockBytes = 4 * kKiB;
@@ -113,19 +112,12 @@ void RocksOptions::set_tables(const StoreOptions& options, Use use) {
     }
     family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(blocks));
 
-    if (table == Table::kRows) {
-      // A timeline's rows come in order: the memtable remembers where its last one went. Not for
-      // the other tables, whose prefixes have few rows: a hint takes some 800 bytes.
-      family.memtable_insert_with_hint_prefix_extractor.reset(
-          rocksdb::NewFixedPrefixTransform(kRowPrefixBytes));
-    }
+    // A write comes in the order of its keys (key_order.h): the memtable begins its search where
+    // the row before went, one such place for each kind of kMeta key and for each other table. (One
+    // for each timeline takes 800 bytes of the memtable, and finding it costs more.)
+    family.memtable_insert_with_hint_prefix_extractor.reset(
+        rocksdb::NewFixedPrefixTransform(table == Table::kMeta ? 1 : 0));
     if (segments) {
-      // Sealing writes extents and points in order: one hint for all extents, one for each kind of
-      // kMeta key.
-      if (at == kTableCount || table == Table::kMeta) {
-        family.memtable_insert_with_hint_prefix_extractor.reset(
-            rocksdb::NewFixedPrefixTransform(at == kTableCount ? 0 : 1));
-      }
       // A flush for each segment: what is written meanwhile does not wait for it.
       family.max_write_buffer_number = 4;
     }

@@ -145,14 +145,14 @@ StoreStatus RocksStore::write(const StoreBatch* const* batches, std::size_t coun
 
   fill_sealed();
   batch_->Clear();
+  key_order_.clear();
+  for (std::size_t at = 0; at < count; ++at) key_order_.add(*batches[at]);
   rocksdb::Status status;
-  for (std::size_t at = 0; at < count; ++at) {
-    batches[at]->for_each([&](Table table, StoreBatch::Op op, std::string_view key,
-                              std::string_view value) {
-      const rocksdb::Status added = add_op(*batch_, handle(table), op, key, value);
-      IMS_ASSERT(added.ok());
-    });
-  }
+  key_order_.for_each([&](Table table, StoreBatch::Op op, std::string_view key,
+                          std::string_view value) {
+    status = add_op(*batch_, handle(table), op, key, value);
+    IMS_ASSERT(status.ok());
+  });
   commits_value_.clear();
   append_big_endian(commits_value_, commits_ + 1);
   status = batch_->Put(handle(Table::kMeta), slice_of(kSysCommits), commits_value_);

@@ -24,6 +24,7 @@
 #include "logic/commit_floor.h"
 #include "logic/disk_space.h"
 #include "logic/durable_store.h"
+#include "logic/key_order.h"
 
 namespace rocksdb {
 class ColumnFamilyHandle;
@@ -83,6 +84,7 @@ class RocksStore final : public DurableStore {
   // DB::Resume on a thread of its own: valid from its start until its end is seen.
   std::future<bool> resuming_;
 
+  KeyOrder key_order_;  // of one write
   std::unique_ptr<rocksdb::WriteBatch> batch_;
   std::string commits_value_;
   std::uint64_t commits_ = 0;
