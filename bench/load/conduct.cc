@@ -1,6 +1,7 @@
 // Parent and children of a run (conduct.h).
 #include "bench/load/conduct.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -31,7 +32,9 @@ namespace {
 
 constexpr std::uint64_t kStartDelayNs = 5 * kNsPerMillisecond;  // for all to see the times
 constexpr std::uint64_t kLookNs = 10 * kNsPerMillisecond;
-volatile sig_atomic_t g_interrupted = 0;
+constexpr int kLookMs = 10;
+constexpr int kInterruptsMax = 3;               // then nothing is waited for any more
+volatile sig_atomic_t g_interrupted = 0;        // how often
 
 void sleep_ns(std::uint64_t ns) {
   const timespec time{static_cast<time_t>(ns / kNsPerSecond), static_cast<long>(ns % kNsPerSecond)};
@@ -89,11 +92,12 @@ class Conductor {
   Conductor& operator=(const Conductor&) = delete;
 
   int run() {
+    try_outputs(outputs_of(options_));
     if (options_.server_pid != 0) observed_.server_before = look_at_server();
     start_children();
     wait_for(PartState::kReady, 0);
     say("ready");
-    if (options_.wait) wait_for_line();
+    if (options_.wait) wait_for_line(PartState::kReady);
     observed_.probe_before_ns = probe();
     const std::uint64_t load_ns = read_ns() + kStartDelayNs;
     begin_ns_ = load_ns + ns_of(options_.warmup_seconds);
@@ -111,12 +115,12 @@ class Conductor {
     if (options_.server_pid != 0) observed_.server_end = read_server_use(options_.server_pid);
     live_.end();
     say("stop");
-    if (options_.wait) wait_for_line();
+    if (options_.wait) wait_for_line(PartState::kDraining);
     wait_for(PartState::kDone, 0);
     observed_.probe_after_ns = probe();
     observed_.interrupted = g_interrupted != 0;
     const int code = report_outcome(options_, phases_, observed_, targets_);
-    if (code != kExitViolated) say("verified");
+    if (code == kExitMet || code == kExitMissed) say("verified");
     return code;
   }
 
@@ -135,7 +139,7 @@ class Conductor {
       children_.push_back(child);
     }
     struct sigaction action {};
-    action.sa_handler = [](int) { g_interrupted = 1; };
+    action.sa_handler = [](int) { g_interrupted = g_interrupted + 1; };
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);  // a server that is stopped has to go on
   }
@@ -144,15 +148,9 @@ class Conductor {
   void wait_for(PartState state, std::uint64_t live_from_ns) {
     std::uint64_t shown_ns = live_from_ns;
     for (;;) {
-      bool all = true;
-      for (std::uint32_t i = 0; i < options_.processes; ++i) {
-        const PartState now = phases_.part(i).state.load(std::memory_order_acquire);
-        if (now == PartState::kFailed) throw std::runtime_error(phases_.part(i).failure);
-        if (now < state) all = false;
-      }
+      const bool all = look_at_parts(state);
       if (state == PartState::kReady) show_set_up(all);
       if (all) return;
-      look_for_dead();
       const std::uint64_t now_ns = read_ns();
       if (live_from_ns != 0) {
         if (!options_.quiet && now_ns - shown_ns >= kNsPerSecond) {
@@ -161,12 +159,36 @@ class Conductor {
         }
         stall(now_ns);
       }
-      if (g_interrupted != 0 && live_from_ns == 0 && state == PartState::kReady) {
-        throw std::runtime_error("interrupted");
-      }
-      if (g_interrupted != 0) phases_.end_ns.store(now_ns, std::memory_order_relaxed);
+      heed_interrupts(state == PartState::kReady);
       sleep_ns(options_.messages != 0 ? kNsPerMillisecond : kLookNs);
     }
+  }
+
+  // Whether all of them are there. Throws where one has failed or died.
+  bool look_at_parts(PartState state) {
+    bool all = true;
+    for (std::uint32_t i = 0; i < options_.processes; ++i) {
+      const PartState now = phases_.part(i).state.load(std::memory_order_acquire);
+      if (now == PartState::kFailed) throw std::runtime_error(phases_.part(i).failure);
+      if (now < state) all = false;
+    }
+    if (!all || state < PartState::kDone) look_for_dead();
+    return all;
+  }
+
+  // The first one ends the load, and leaves the children a while to verify; the second one does not
+  // even leave that. Before the load it ends the run.
+  void heed_interrupts(bool before_load) {
+    const int interrupts = g_interrupted;
+    if (interrupts == 0) return;
+    if (before_load || interrupts >= kInterruptsMax) throw std::runtime_error("interrupted");
+    const std::uint64_t now_ns = read_ns();
+    if (interrupts_heeded_ == 0) {
+      phases_.end_ns.store(now_ns, std::memory_order_relaxed);
+      phases_.interrupted_ns.store(now_ns, std::memory_order_relaxed);
+    }
+    if (interrupts > 1) phases_.interrupted_ns.store(1, std::memory_order_relaxed);
+    interrupts_heeded_ = interrupts;
   }
 
   // On a terminal: how many are online.
@@ -243,9 +265,15 @@ class Conductor {
     std::fflush(stdout);
   }
 
-  static void wait_for_line() {
-    char byte = 0;
-    while (read(STDIN_FILENO, &byte, 1) == 1 && byte != '\n') {
+  // Or for the end of the input, or an interrupt; a child that fails meanwhile ends the run.
+  void wait_for_line(PartState state) {
+    for (char byte = 0; byte != '\n';) {
+      look_at_parts(state);
+      heed_interrupts(state == PartState::kReady);
+      if (g_interrupted != 0) return;
+      pollfd input{STDIN_FILENO, POLLIN, 0};
+      if (poll(&input, 1, kLookMs) <= 0) continue;  // EINTR: the loop sees why
+      if (read(STDIN_FILENO, &byte, 1) != 1) return;
     }
   }
 
@@ -258,6 +286,7 @@ class Conductor {
   std::uint64_t begin_ns_ = 0;
   std::uint64_t stall_ns_ = 0;  // when it began; 0: not yet
   bool stalled_ = false;
+  int interrupts_heeded_ = 0;
   Observed observed_;
 };
 

@@ -195,7 +195,13 @@ void add_crowd_command(CLI::App& app, int& exit_code) {
   command->add_option("--connections", options->connections)
       ->check(CLI::Range(1u, 1'000'000u))
       ->capture_default_str();
-  command->callback([options, &exit_code] { exit_code = run_crowd(*options); });
+  command->callback([options, &exit_code] {
+    if (std::uint64_t{options->first_user} + options->connections > kUsersMax) {
+      throw CLI::ValidationError("--first-user",
+                                 "with --connections it goes beyond user 9,999,999");
+    }
+    exit_code = run_crowd(*options);
+  });
 }
 
 }  // namespace ims::bench

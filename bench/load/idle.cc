@@ -1,4 +1,10 @@
 // idle: logs in and stays. What a connection costs the server in memory is the parent's to tell.
+//
+// Logins   are made before the phase that is measured, and have no latency here: closed loop with
+//          --window of them outstanding, or so many a second (--rate).
+#include <algorithm>
+
+#include "bench/load/clock.h"
 #include "bench/load/workloads.h"
 
 namespace ims::bench {
@@ -13,8 +19,20 @@ class IdleLoad final : public Load {
 
  private:
   bool prepare() override {
-    return log_in_next(next_, static_cast<std::uint32_t>(users_.size()));
+    const auto users = static_cast<std::uint32_t>(users_.size());
+    const std::uint32_t due = due_by_now(users);
+    if (logging_in_ == 0) heard_ns_ = now_ns();  // nothing is asked for: it may take its time
+    return log_in_next(next_, due) && due == users;
   }
+
+  std::uint32_t due_by_now(std::uint32_t users) {
+    if (options_.rate == 0) return users;
+    if (begin_ns_ == 0) begin_ns_ = now_ns();
+    const double seconds = static_cast<double>(now_ns() - begin_ns_) / kNsPerSecond;
+    const double due = 1 + seconds * options_.rate / options_.processes;
+    return due >= users ? users : static_cast<std::uint32_t>(due);
+  }
+
   void start(std::uint64_t) override {}
   void tick(std::uint64_t) override {}
   void finish() override {
@@ -23,6 +41,7 @@ class IdleLoad final : public Load {
   }
 
   std::uint32_t next_ = 0;
+  std::uint64_t begin_ns_ = 0;  // of the logins
 };
 
 }  // namespace

@@ -19,6 +19,9 @@ constexpr double kPatienceSeconds = 60;                     // for a login, a gr
 constexpr std::int64_t kTokenSeconds = 24 * 3600;
 constexpr std::uint64_t kConnectId = 1;
 constexpr double kMessagesTimeFactor = 100;                 // --messages: at most so many --seconds
+constexpr double kDrainTimeFactor = 10;                     // all of it: at most so many --drain
+constexpr std::uint64_t kConnectAgainNs = 100 * kNsPerMillisecond;
+constexpr std::uint64_t kGoneNs = 2 * kNsPerSecond;         // refused for so long
 
 SocketsOptions sockets_options(const LoadOptions& options, std::uint32_t connections) {
   SocketsOptions sockets;
@@ -91,9 +94,12 @@ void Load::load_until_end() {
   bool measuring = false;
   for (;;) {
     std::uint64_t now = now_ns();
-    if (!measuring && now >= begin_ns) {
+    if (!measuring && (now >= begin_ns || was_interrupted(0))) {  // a warm-up may be long
       measuring = true;
-      before = {read_cpu_ns(), sockets_.idle_ns(), sockets_.turns(), sockets_.sends(), 0};
+      before.cpu_ns = read_cpu_ns();
+      before.idle_ns = sockets_.idle_ns();
+      before.turns = sockets_.turns();
+      before.sends = sockets_.sends();
       tally().begin(now, ns_of(options_.seconds));
     }
     if (measuring) {
@@ -119,15 +125,41 @@ void Load::load_until_end() {
   stop();
 }
 
-// What was sent has to be answered, and to come; as long as something comes there is patience.
+// What was sent has to be answered, and to come; as long as something comes there is patience, but
+// no run waits for ever.
 void Load::drain() {
   heard_ns_ = now_ns();
   const std::uint64_t begin_ns = now_ns();
-  while (!drained() && has_time(heard_ns_, options_.drain_seconds)) {
+  while (!drained()) {
+    if (was_interrupted(0)) {
+      cut_ = was_interrupted(kInterruptedDrainNs);
+    } else {
+      if (!has_time(heard_ns_, options_.drain_seconds) || nothing_can_come()) break;
+      cut_ = !has_time(begin_ns, kDrainTimeFactor * options_.drain_seconds);
+    }
+    if (cut_) break;
     sockets_.turn(now_ns() + kTurnNs);
     if (!ack_due_.empty()) send_acks();
   }
   share_.part().figure("drain_seconds", static_cast<double>(now_ns() - begin_ns) * 1e-9, false);
+}
+
+bool Load::was_interrupted(std::uint64_t ago_ns) const {
+  // relaxed: a time, and nothing else hangs on it.
+  const std::uint64_t ns = share_.phases.interrupted_ns.load(std::memory_order_relaxed);
+  return ns != 0 && now_ns() >= ns + ago_ns;
+}
+
+bool Load::nothing_can_come() const {
+  return server_is_gone() || (!comes_back() && online_ == 0 && logging_in_ == 0);
+}
+
+bool Load::may_connect() const {
+  return refused_ns_ == 0 || now_ns() >= refused_ns_ + kConnectAgainNs;
+}
+
+bool Load::server_is_gone() const {
+  return online_ == 0 && refused_since_ns_ != 0 && now_ns() >= refused_since_ns_ + kGoneNs;
 }
 
 bool Load::has_time(std::uint64_t since_ns, double seconds) const {
@@ -194,6 +226,7 @@ void Load::leave(std::uint32_t index) {
 }
 
 void Load::on_open(std::uint32_t index) {
+  refused_ns_ = refused_since_ns_ = 0;
   users_[index].state = UserState::kLoggingIn;
   sockets_.put(index, login_frame(index));
 }
@@ -230,6 +263,10 @@ void Load::on_end(std::uint32_t index, int error) {
     --online_;
   } else {
     --logging_in_;
+  }
+  if (state == UserState::kConnecting && error > 0) {
+    refused_ns_ = now_ns();
+    if (refused_since_ns_ == 0) refused_since_ns_ = refused_ns_;
   }
   if (state != UserState::kLeaving) user.changed_ns = now_ns();
   user.state = UserState::kAway;

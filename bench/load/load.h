@@ -4,7 +4,9 @@
 //   prepare() until true   log in, make groups; not measured
 //   start()                at the time that the parent says, the same in all processes
 //   tick() each turn       sends what is due; the measured phase lies in there
-//   stop()                 nothing more is sent; what is due still comes: drained(), or patience
+//   stop()                 nothing more is sent; what is due still comes: drained(), or patience;
+//                          an interrupt leaves it kInterruptedDrainNs, and what is missing then is
+//                          not verified, and not lost
 //   finish()               figures of its own
 //
 // Checked  Every answer belongs to an open message of its connection, comes once and is OK; every
@@ -23,12 +25,14 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/load/clock.h"
 #include "bench/load/options.h"
 #include "bench/load/outbox.h"
 #include "bench/load/phases.h"
 #include "bench/load/sockets.h"
 #include "bench/load/streams.h"
 #include "bench/load/wire.h"
+#include "shared/limits.h"
 
 namespace ims::bench {
 
@@ -84,10 +88,12 @@ class Load : private SocketsListener {
   virtual bool finished() const { return false; }  // ends the measured phase early
   virtual void stop() {}
   virtual bool drained() { return open_ == 0 && arrived_ >= due_; }
+  virtual bool comes_back() const { return false; }  // drained() logs in who is away
   virtual void finish() {}
   virtual void on_online(std::uint32_t) {}
   virtual void on_gone(std::uint32_t user, int error);  // a breach, unless overridden
   virtual void on_settled(std::uint32_t, const Sent&) {}
+  virtual void on_answered(std::uint32_t) {}  // a message of this user, whatever the code
   virtual bool login_may_fail(Code) const { return false; }
   // Of a message to a user who comes and goes: OFFLINE is right, or a delivery that never comes.
   virtual bool may_be_away(const Stream&, const Sent&) const { return false; }
@@ -103,10 +109,18 @@ class Load : private SocketsListener {
   struct Outgoing {
     std::uint32_t stream = 0;
     std::uint64_t intended_ns = 0;
-    bool held_back = false;  // by a window: its lateness is not the generator's
+    bool held_back = false;  // by the server: its lateness is not the generator's
     bool awaited = true;     // its deliveries are timed, and it is open until they came
+    bool paced = true;       // by the window or the rate
   };
   void send(const Outgoing& out, MessageTemplate& message);
+  // Of one of so many senders: how many may be open. Whether one is online, and what it sent before
+  // is read by the server.
+  std::uint32_t open_max(std::uint32_t senders) const;
+  bool may_send(std::uint32_t user) const;
+  // At the end of an open loop: messages that were due and did not go, by their age.
+  void count_unsent_at(std::uint64_t due_ns, std::uint64_t count, std::uint64_t receivers,
+                       bool held_back);
   void send_request(std::uint32_t user, std::uint64_t id, RequestType type,
                     std::string_view payload);
   bool make_groups();  // a step of it; true: all of streams_ are made. Owners are online.
@@ -119,10 +133,16 @@ class Load : private SocketsListener {
     return std::string(UserName(number_of(user)).view());
   }
   static constexpr std::uint32_t kGroupsPerProcess = 15'000;  // GroupName has six digits
+  static constexpr std::uint32_t kOpenMax = 2'000'000;  // messages of a process, without a window
+  static constexpr std::uint32_t kOpenLeast = 64;       // of them for each sender
+  static constexpr std::size_t kUnsentBytesMax = 256 * kKiB;  // of a connection, in an open loop
   std::uint32_t receivers_of(const Stream& stream) const;
   MessageShape shape(bool to_group, bool offline) const;
   std::uint64_t now_ns() const { return sockets_.now_ns(); }
   bool has_time(std::uint64_t since_ns, double seconds) const;
+  // A connect was refused: a little later again. All that are tried are, and nobody is online.
+  bool may_connect() const;
+  bool server_is_gone() const;
 
   const Share share_;
   const LoadOptions& options_;
@@ -141,17 +161,24 @@ class Load : private SocketsListener {
   bool all_stored_ = false;         // but to users who come and go, where a stream says so
   bool nobody_comes_ = false;       // what is stored is left there
   bool keeps_logins_ = false;       // frames of CONNECT are made once per user
-  std::uint64_t heard_ns_ = 0;      // when a frame last came
+  std::uint64_t heard_ns_ = 0;      // when a frame last came that was asked for or is due
+  std::uint64_t refused_ns_ = 0;        // when a connect last failed; 0: the last one did not
+  std::uint64_t refused_since_ns_ = 0;  // when that began
   Sockets sockets_;
 
  private:
+  static constexpr std::uint64_t kInterruptedDrainNs = kNsPerSecond;
+
   void on_open(std::uint32_t index) final;
   void on_frame(std::uint32_t index, ByteView frame) final;
   void on_end(std::uint32_t index, int error) final;
 
   void load_until_end();
   void drain();
+  bool was_interrupted(std::uint64_t ago_ns) const;
+  bool nothing_can_come() const;
   void judge();
+  void miss(Rule rule, const std::string& what);
   std::string login_frame(std::uint32_t user);
   void on_login_answer(std::uint32_t index, const Seen& seen);
   void on_answer(std::uint32_t index, const Seen& seen);
@@ -170,6 +197,7 @@ class Load : private SocketsListener {
 
   const Numbering numbering_;
   bool started_ = false;
+  bool cut_ = false;  // the drain was: what is missing may have been to come
   std::vector<std::string> login_frames_;  // by user, where they are kept
   std::vector<std::uint32_t> ack_due_;
   std::vector<std::uint32_t> group_members_made_;  // by group

@@ -15,10 +15,10 @@ std::string place_text(const Content& content) {
 }  // namespace
 
 void Load::on_frame(std::uint32_t index, ByteView frame) {
-  heard_ns_ = now_ns();
   const UserState state = users_[index].state;
   const bool login = state == UserState::kLoggingIn;
   const Seen seen = see_frame(options_.floor, edition_, frame, login);
+  if (seen.kind != Seen::Kind::kOther) heard_ns_ = now_ns();
   switch (seen.kind) {
     case Seen::Kind::kAnswer:
       if (login) return on_login_answer(index, seen);
@@ -96,6 +96,7 @@ void Load::on_answer(std::uint32_t index, const Seen& seen) {
     sent->awaited = 0;  // it may come, and may not
   }
   settle(index, *sent);
+  on_answered(index);
 }
 
 // ---- deliveries --------------------------------------------------------------------------------
@@ -153,7 +154,8 @@ void Load::take_group_seq(std::uint32_t group, std::uint32_t index, std::uint64_
 }
 
 void Load::on_group_event(std::uint32_t index, const Seen& seen) {
-  const std::string_view run = GroupName(share_.phases.run, 0).view().substr(0, 9);
+  const GroupName of_run(share_.phases.run, 0);
+  const std::string_view run = of_run.view().substr(0, 9);
   if (seen.group.size() != kGroupNameBytes || seen.group.substr(0, 9) != run) return;
   std::uint32_t number = 0;
   std::from_chars(seen.group.data() + 9, seen.group.data() + seen.group.size(), number);

@@ -53,7 +53,8 @@ void Load::dismiss_groups() {
   request.op = GroupOp::kDismiss;
   heard_ns_ = now_ns();
   for (std::uint32_t asked = 0;
-       groups_dismissed_ < groups_made_ && has_time(heard_ns_, options_.drain_seconds);) {
+       groups_dismissed_ < groups_made_ && has_time(heard_ns_, options_.drain_seconds) &&
+       !was_interrupted(2 * kInterruptedDrainNs);) {
     while (asked < groups_made_ && asked - groups_dismissed_ < kGroupsUnderWay) {
       const std::uint32_t owner = streams_.groups()[asked].start;
       request.group = name_of_group(asked).view();

@@ -1,4 +1,6 @@
 // What users send (load.h): messages, requests, acknowledgements.
+#include <algorithm>
+
 #include "bench/load/load.h"
 #include "shared/client/requests.h"
 
@@ -45,7 +47,26 @@ void Load::send(const Outgoing& out, MessageTemplate& message) {
     message.append_to(output, UserName(number_of(stream.target)).view(), content, whole);
   }
   sockets_.touched(stream.sender);
-  tally().sent(message.payload_bytes(), out.held_back ? now : out.intended_ns, now);
+  tally().put(message.payload_bytes(), now);
+  if (out.paced) tally().went(out.intended_ns, now, out.held_back);
+}
+
+// Never more open than this, else a rate that no server keeps up with fills the memory.
+std::uint32_t Load::open_max(std::uint32_t senders) const {
+  if (options_.window != 0) return options_.window;
+  return std::max(kOpenLeast, kOpenMax / std::max(senders, 1u));
+}
+
+bool Load::may_send(std::uint32_t user) const {
+  return users_[user].state == UserState::kOnline &&
+         sockets_.unsent_bytes(user) < kUnsentBytesMax;
+}
+
+void Load::count_unsent_at(std::uint64_t due_ns, std::uint64_t count, std::uint64_t receivers,
+                           bool held_back) {
+  tally().unsent(due_ns, count, held_back);
+  tally().overdue(Kind::kAnswer, due_ns, count);
+  tally().overdue(Kind::kDelivery, due_ns, count * receivers);
 }
 
 void Load::send_request(std::uint32_t user, std::uint64_t id, RequestType type,

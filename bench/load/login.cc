@@ -3,7 +3,8 @@
 //
 // Leaving      DISCONNECT, and the server closes; the latency is that of CONNECT to its answer,
 //              from before the socket is made.
-// Open loop    What is due while all connections are busy waits for the next that is free.
+// Open loop    What is due while all connections are busy waits for the next that is free: it is
+//              held back by the server, as is what is due while connects are refused.
 #include <deque>
 
 #include "bench/load/arrivals.h"
@@ -42,26 +43,40 @@ class LoginLoad final : public Load {
   }
 
   void tick(std::uint64_t now) override {
-    for (int i = 0; i < kLoginsPerTick && !free_.empty(); ++i) {
+    for (int i = 0; i < kLoginsPerTick; ++i) {
       std::uint64_t intended_ns = now;
       if (options_.rate != 0) {
-        if (arrivals_.due_ns() > now) return;
         intended_ns = arrivals_.due_ns();
-        arrivals_.advance();
+        if (intended_ns > now) return;
       }
+      if (!can_go()) {
+        held_until_ns_ = now;
+        return;
+      }
+      if (options_.rate != 0) arrivals_.advance();
       const std::uint32_t user = free_.front();
       free_.pop_front();
       log_in(user, intended_ns);
-      tally().sent(0, intended_ns, now);
+      tally().sent(0, intended_ns, now, options_.rate != 0 && intended_ns <= held_until_ns_);
     }
   }
 
+  bool can_go() const { return !free_.empty() && may_connect(); }
+
   std::uint64_t next_due_ns() const override {
-    if (free_.empty()) return ~std::uint64_t{0};
+    if (!can_go()) return ~std::uint64_t{0};
     return options_.rate == 0 ? 0 : arrivals_.due_ns();
   }
 
-  void stop() override { running_ = false; }
+  void stop() override {
+    running_ = false;
+    if (options_.rate == 0) return;
+    const bool held_back = arrivals_.due_ns() <= held_until_ns_;
+    arrivals_.rest(tally().end_ns, [&](std::uint64_t due_ns, std::uint64_t count) {
+      tally().unsent(due_ns, count, held_back);
+      tally().overdue(Kind::kLogin, due_ns, count);
+    });
+  }
   bool drained() override { return online_ == 0 && logging_in_ == 0; }
 
   void on_online(std::uint32_t user) override { leave(user); }
@@ -72,6 +87,7 @@ class LoginLoad final : public Load {
 
   Arrivals arrivals_;
   std::deque<std::uint32_t> free_;
+  std::uint64_t held_until_ns_ = 0;  // what was due until then was
   std::uint32_t next_ = 0;
   bool running_ = false;
 };

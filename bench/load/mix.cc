@@ -2,8 +2,10 @@
 // relayed, and to groups whose sizes are heavy-tailed: the k-th largest has 1/k of the largest.
 //
 //   sessions   exponential lengths, mean --session; away so that --online of the users are there
-//   messages   by --rate over all; the sender is any user who is online, the target one of its
-//              kContacts contacts or one of its groups (--group-share); three sizes of payload
+//   messages   open loop: by --rate over all, the sender is any user who is online; closed loop:
+//              whoever is online has --window of them outstanding, each until it is answered;
+//              both: any user who is online and has less outstanding
+//   targets    one of its kContacts contacts or of its groups (--group-share); three sizes
 //   groups     always stored: each member is given every row, at its next login if it is away
 //   1:1        stored (--stored-share), or relayed: OFFLINE where the other is away
 //
@@ -17,6 +19,7 @@
 
 #include "bench/load/arrivals.h"
 #include "bench/load/clock.h"
+#include "bench/load/ready_set.h"
 #include "bench/load/workloads.h"
 
 namespace ims::bench {
@@ -25,9 +28,14 @@ namespace {
 constexpr std::uint32_t kContacts = 6;
 constexpr std::uint32_t kGroupSizeMax = 1000;
 constexpr int kSendsPerTick = 1024;
-constexpr int kTriesForOnline = 16;
+constexpr int kTriesForRoom = 16;
 constexpr std::uint64_t kSweepNs = kNsPerSecond;
+constexpr std::uint64_t kRetryNs = 100 * kNsPerMillisecond;  // of a connection that was lost
 enum Kind3 : std::uint8_t { kStored, kRelayed, kGroupMessage };
+
+double rate_of(const LoadOptions& options) {
+  return options.rate == 0 ? 1.0 : options.rate / options.processes;
+}
 
 class MixLoad final : public Load {
  public:
@@ -35,10 +43,12 @@ class MixLoad final : public Load {
       : Load(share, {share.count_of(share.options.connections),
                      share.options.first_user + share.first_of(share.options.connections), 0, 0}),
         random_(share.phases.run + share.index),
-        arrivals_(share.options.rate / share.options.processes, share.options.poisson,
-                  share.phases.run + share.index),
+        arrivals_(rate_of(share.options), share.options.poisson, share.phases.run + share.index),
         away_mean_(options_.session_seconds * (1 - options_.online_share) / options_.online_share),
-        groups_of_(users_.size()) {
+        window_(open_max(static_cast<std::uint32_t>(users_.size()))),
+        groups_of_(users_.size()),
+        open_of_(users_.size()),
+        ready_(static_cast<std::uint32_t>(users_.size())) {
     keeps_logins_ = true;
     sessions_change_ = true;
     all_stored_ = true;
@@ -112,6 +122,7 @@ class MixLoad final : public Load {
     running_ = true;
     arrivals_.begin(load_ns, (share_.index + 1.0) / options_.processes);
     sweep_ns_ = load_ns + kSweepNs;
+    for (std::uint32_t user = 0; user < users(); ++user) go_on(user);
     if (away_mean_ <= 0) return;
     for (std::uint32_t user = 0; user < users(); ++user) {
       const bool stays = share() < options_.online_share;
@@ -125,8 +136,13 @@ class MixLoad final : public Load {
       changes_.pop();
       this->change(change);
     }
-    for (int i = 0; i < kSendsPerTick && arrivals_.due_ns() <= now; ++i) {
-      write(arrivals_.due_ns());
+    for (int i = 0; i < kSendsPerTick && is_open_loop() && arrivals_.due_ns() <= now; ++i) {
+      const std::uint32_t user = any_ready();
+      if (user == ReadySet::kNobody) {
+        held_until_ns_ = now;
+        break;
+      }
+      write(user, arrivals_.due_ns(), arrivals_.due_ns() <= held_until_ns_);
       arrivals_.advance();
     }
     if (now < sweep_ns_) return;
@@ -136,17 +152,24 @@ class MixLoad final : public Load {
 
   std::uint64_t next_due_ns() const override {
     const std::uint64_t change_ns = changes_.empty() ? ~std::uint64_t{0} : changes_.top().at_ns;
-    return std::min(change_ns, arrivals_.due_ns());
+    const bool waits = is_open_loop() && arrivals_.due_ns() > held_until_ns_;
+    return std::min(change_ns, waits ? arrivals_.due_ns() : ~std::uint64_t{0});
   }
 
   void stop() override {
     running_ = false;
     next_ = 0;
+    if (!is_open_loop()) return;
+    const bool held_back = arrivals_.due_ns() <= held_until_ns_;
+    arrivals_.rest(tally().end_ns, [&](std::uint64_t due_ns, std::uint64_t count) {
+      count_unsent_at(due_ns, count, 1, held_back);
+    });
   }
 
+  bool comes_back() const override { return true; }
   bool drained() override {
     for (std::uint32_t user = 0; user < users() && online_ + logging_in_ < users(); ++user) {
-      if (logging_in_ >= options_.logins_in_flight) break;
+      if (logging_in_ >= options_.logins_in_flight || !may_connect()) break;
       if (users_[user].state == UserState::kAway) log_in(user, now_ns());
     }
     excuse_relayed();
@@ -162,6 +185,7 @@ class MixLoad final : public Load {
   void change(const Change& change) {
     const User& user = users_[change.user];
     if (user.state == UserState::kOnline) {
+      ready_.remove(change.user);
       leave(change.user);
     } else if (user.state == UserState::kAway) {
       ++sessions_;
@@ -170,12 +194,22 @@ class MixLoad final : public Load {
   }
 
   void on_online(std::uint32_t user) override {
-    if (running_) changes_.push({now_ns() + length_ns(options_.session_seconds), user});
+    if (!running_) return;
+    if (away_mean_ > 0) changes_.push({now_ns() + length_ns(options_.session_seconds), user});
+    go_on(user);
   }
 
   void on_gone(std::uint32_t user, int error) override {
+    ready_.remove(user);
+    open_of_[user] = 0;  // what a connection was not answered before it ended, it never is
     Load::on_gone(user, error);
-    if (running_) changes_.push({now_ns() + length_ns(away_mean_), user});
+    const std::uint64_t least_ns = error == 0 ? 0 : kRetryNs;
+    if (running_) changes_.push({now_ns() + std::max(least_ns, length_ns(away_mean_)), user});
+  }
+
+  void on_answered(std::uint32_t user) override {
+    if (open_of_[user] != 0) --open_of_[user];
+    if (running_ && users_[user].state == UserState::kOnline) go_on(user);
   }
 
   bool steady(std::uint32_t user, const Sent& sent) const {
@@ -190,12 +224,28 @@ class MixLoad final : public Load {
 
   // ---- messages ----
 
-  void write(std::uint64_t due_ns) {
-    std::uint32_t user = any(users());
-    for (int i = 0; i < kTriesForOnline && users_[user].state != UserState::kOnline; ++i) {
-      user = any(users());
+  bool is_open_loop() const { return options_.rate != 0; }
+
+  // Who has room again is one of those who may be next, or sends at once.
+  void go_on(std::uint32_t user) {
+    if (is_open_loop()) {
+      if (open_of_[user] < window_) ready_.add(user);
+      return;
     }
-    if (users_[user].state != UserState::kOnline) return;
+    while (open_of_[user] < window_) write(user, now_ns(), false);
+  }
+
+  // One of those whose connections take more; a few tries are enough where most do.
+  std::uint32_t any_ready() {
+    for (int i = 0; i < kTriesForRoom && !ready_.empty(); ++i) {
+      const std::uint32_t user = ready_.at(any(ready_.size()));
+      if (may_send(user)) return user;
+    }
+    return ReadySet::kNobody;
+  }
+
+  void write(std::uint32_t user, std::uint64_t due_ns, bool held_back) {
+    if (++open_of_[user] >= window_) ready_.remove(user);
     const double draw = share();
     const std::size_t size = draw < 0.5 ? 0 : draw < 0.9 ? 1 : 2;
     Kind3 kind = kGroupMessage;
@@ -207,15 +257,19 @@ class MixLoad final : public Load {
       kind = share() < options_.stored_share ? kStored : kRelayed;
       stream = 2 * kContacts * user + (kind == kRelayed ? kContacts : 0) + any(kContacts);
     }
-    send({stream, due_ns, false, true}, templates_[kind * 3u + size]);
+    send({stream, due_ns, held_back, true}, templates_[kind * 3u + size]);
   }
 
   std::mt19937_64 random_;
   Arrivals arrivals_;
   const double away_mean_;
+  const std::uint32_t window_;
   std::vector<std::vector<std::uint32_t>> groups_of_;  // by user: its streams to groups
   std::vector<MessageTemplate> templates_;             // three sizes of each kind
   std::priority_queue<Change, std::vector<Change>, std::greater<>> changes_;
+  std::vector<std::uint32_t> open_of_;  // by user: not answered
+  ReadySet ready_;                      // open loop: online, with room in the window
+  std::uint64_t held_until_ns_ = 0;     // what was due until then was
   std::uint64_t sweep_ns_ = 0;
   std::uint64_t sessions_ = 0;
   std::uint32_t next_ = 0;

@@ -87,7 +87,6 @@ class OfflineLoad final : public MessageLoad {
   }
 
   void finish() override {
-    MessageLoad::finish();
     if (options_.no_drain) return;
     const std::uint64_t end_ns = drain_end_ns_ == 0 ? now_ns() : drain_end_ns_;
     const double seconds = std::max(1e-9, static_cast<double>(end_ns - drain_begin_ns_) /

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bench/load/content.h"
+#include "bench/load/wire.h"
 
 namespace ims::bench {
 namespace {
@@ -29,7 +30,6 @@ constexpr Command kCommands[] = {
     {Workload::kStorm, "storm", "all are connected, all drop, everybody reconnects"},
     {Workload::kMix, "mix", "a day of chat: sessions come and go, 1:1 and groups of all sizes"},
 };
-constexpr std::uint32_t kUsersMax = 10'000'000;
 constexpr std::uint32_t kConnectionsPerSource = 8'000;
 constexpr std::uint32_t kSourcesMax = 250;
 
@@ -88,23 +88,30 @@ void add_common(CLI::App& app, LoadOptions& o) {
   app.add_flag("--quiet", o.quiet, "no live line")->group("Output");
   app.add_option("--json", o.json, "the result; - is standard output")->group("Output");
   app.add_option("--svg", o.svg, "prefix of the plots' files")->group("Output");
-  app.add_option("--hgrm", o.hgrm, "the percentiles, for HdrHistogram's tools")->group("Output");
+  app.add_option("--hgrm", o.hgrm, "prefix of the percentiles' files, for HdrHistogram's tools")
+      ->group("Output");
   app.add_option("--target", o.targets, "as p99<150us, rate>=50000, cpu<2us; exit code 2 if missed")
       ->group("Output");
 }
 
-void add_rate(CLI::App& app, LoadOptions& o, const char* window) {
-  if (window != nullptr) {
-    app.add_option("--window", o.window, window)->check(CLI::Range(1u, 100'000u))->group("Load");
-  }
+void add_loops(CLI::App& app, LoadOptions& o, const char* window) {
+  app.add_option("--window", o.window, window)->check(CLI::Range(1u, 100'000u))->group("Load");
   app.add_option("--rate", o.rate, "per second over all: open loop; with --window at most so many "
                  "outstanding")
       ->check(CLI::Range(0.001, 1e9))
       ->group("Load");
+}
+
+void add_arrivals(CLI::App& app, LoadOptions& o) {
   const std::map<std::string, bool> kinds = {{"constant", false}, {"poisson", true}};
   app.add_option("--arrivals", o.poisson, "of the rate: constant or poisson")
       ->transform(CLI::CheckedTransformer(kinds))
       ->group("Load");
+}
+
+void add_rate(CLI::App& app, LoadOptions& o, const char* window) {
+  add_loops(app, o, window);
+  add_arrivals(app, o);
   app.add_option("--messages", o.messages, "end after so many answers instead of --seconds")
       ->group("Load");
 }
@@ -157,8 +164,11 @@ void add_own(CLI::App& app, LoadOptions& o, Workload workload) {
       app.add_flag("--explicit", o.explicit_acks, "they acknowledge by ACK")->group("Load");
       return;
     case Workload::kIdle:
+      add_loops(app, o, "logins outstanding over all while it connects");
       return;
     case Workload::kStorm:
+      add_loops(app, o, "logins outstanding over all while they return; default: all");
+      add_arrivals(app, o);
       add_messages(app, o);
       app.add_option("--rounds", o.rounds, "storms")->check(CLI::Range(1u, 1000u))->group("Load");
       app.add_option("--backlog", o.backlog, "stored messages a user while all are away")
@@ -169,7 +179,7 @@ void add_own(CLI::App& app, LoadOptions& o, Workload workload) {
           ->group("Load");
       return;
     case Workload::kMix:
-      add_rate(app, o, nullptr);
+      add_rate(app, o, "outstanding messages of each user who is online, until answered");
       add_messages(app, o);
       app.add_option("--groups", o.groups, "default: a fifth of the users")->group("Load");
       app.add_option("--group-share", o.group_share, "of the messages")
@@ -240,6 +250,9 @@ void settle_load_options(LoadOptions& o) {
     refuse("--stall-at", "behind the end of the measured phase");
   }
   if (o.connections < parts) refuse("--connections", "fewer than --processes");
+  if (std::uint64_t{o.first_user} + o.connections > kUsersMax) {
+    refuse("--first-user", "with --connections it goes beyond user 9,999,999");
+  }
   switch (o.workload) {
     case Workload::kPair:
       if (o.connections % (2 * parts) != 0) {
@@ -260,17 +273,23 @@ void settle_load_options(LoadOptions& o) {
       o.offline = true;
       if (o.recipients < o.connections) refuse("--recipients", "fewer than --connections");
       if (!o.recipients_from) o.recipients_from = o.first_user + o.connections;
+      if (std::uint64_t{*o.recipients_from} + o.recipients > kUsersMax) {
+        refuse("--recipients-from", "with --recipients it goes beyond user 9,999,999");
+      }
       break;
     case Workload::kStorm:
       if (o.senders * parts >= o.connections) refuse("--senders", "nobody is left to drop");
       break;
     case Workload::kMix:
-      if (o.rate == 0) o.rate = 1000;
+      if (o.rate == 0 && o.window == 0) o.rate = 1000;
       break;
     case Workload::kLogin:
       if (o.window != 0) o.connections = std::max(o.window, parts);
       break;
     case Workload::kIdle:
+      if (!o.hgrm.empty()) refuse("--hgrm", "idle times nothing; login and storm time logins");
+      if (!o.svg.empty()) refuse("--svg", "idle times nothing; login and storm time logins");
+      if (o.window != 0) o.logins_in_flight = std::max(1u, o.window / parts);
       break;
   }
   const bool loops = o.workload == Workload::kPair || o.workload == Workload::kGroup ||
@@ -280,12 +299,16 @@ void settle_load_options(LoadOptions& o) {
     refuse("--floor", "relays frames below 128 bytes and nothing else");
   }
   if (o.verify_every == 0) o.verify_every = o.payload_bytes <= 256 ? 1 : 16;
+  const bool is_loopback = o.address.rfind("127.", 0) == 0;
+  if (o.sources > 1 && !is_loopback) {
+    refuse("--sources", "source addresses 127.0.0.2 and on reach only an --address of 127.*");
+  }
   if (o.sources == 0) {
     const bool reconnects = o.workload == Workload::kLogin || o.workload == Workload::kMix ||
                             o.workload == Workload::kStorm;
     const std::uint32_t most = std::max(o.connections, o.recipients);
     o.sources = std::min(kSourcesMax, 1 + most / kConnectionsPerSource + (reconnects ? 3 : 0));
-    if (o.address.rfind("127.", 0) != 0) o.sources = 1;
+    if (!is_loopback) o.sources = 1;
   }
 }
 

@@ -39,7 +39,7 @@ struct LoadOptions {
   bool spin = false;
 
   // ---- load ----
-  std::uint32_t window = 0;         // outstanding messages of one sender; 0: no bound
+  std::uint32_t window = 0;         // outstanding messages of one sender, or logins; 0: no bound
   double rate = 0;                  // per second over all; 0: closed loop
   bool poisson = false;
   std::uint32_t payload_bytes = 100;

@@ -25,7 +25,8 @@ constexpr std::string_view kFigures[] = {"all_back_seconds",
                                          "drained_users",
                                          "drained_users_per_second",
                                          "generator_cpu_share",
-                                         "held_back_by_window",
+                                         "held_back",
+                                         "never_sent",
                                          "reconnects_failed",
                                          "rings",
                                          "rows_repeated",
@@ -89,12 +90,17 @@ Kind primary_of(Workload workload) {
   return Kind::kDelivery;
 }
 
+Outputs outputs_of(const LoadOptions& options) { return {options.json, options.hgrm, options.svg}; }
+
 std::vector<Target> parse_targets(const LoadOptions& options) {
   std::vector<Target> targets;
   for (const std::string& text : options.targets) {
     const auto parsed = parse_target(text, kFigures);
     if (const auto* why = std::get_if<std::string>(&parsed)) throw std::runtime_error(*why);
     targets.push_back(std::get<Target>(parsed));
+    if (targets.back().metric == Metric::kCpu && options.server_pid == 0) {
+      throw std::runtime_error("the target " + text + " needs --server-pid");
+    }
   }
   return targets;
 }
@@ -114,11 +120,11 @@ int report_outcome(const LoadOptions& options, Phases& phases, const Observed& o
   report.probe_before_ns = observed.probe_before_ns;
   report.probe_after_ns = observed.probe_after_ns;
   report.figures = figures_of(phases);
-  const double seconds = tally->seconds_measured() * options.processes;
-  if (seconds > 0) {
-    report.figures.emplace_back("generator_cpu_share",
-                                static_cast<double>(tally->generator.cpu_ns) * 1e-9 / seconds);
+  if (tally->generator.held_back != 0) {
+    report.figures.emplace_back("held_back", static_cast<double>(tally->generator.held_back));
+    report.figures.emplace_back("never_sent", static_cast<double>(tally->never_sent));
   }
+  report.interrupted = observed.interrupted;
   if (observed.interrupted) report.title += ", interrupted";
   if (options.server_pid != 0 && !observed.server_end) report.title += ", the server has ended";
   if (observed.server_begin && observed.server_end) {
@@ -127,7 +133,8 @@ int report_outcome(const LoadOptions& options, Phases& phases, const Observed& o
   }
   report.processes = options.processes;
   report.tally = tally.get();
-  return finish(report, targets, {options.json, options.hgrm, options.svg});
+  report.figures.emplace_back("generator_cpu_share", generator_cpu_share(report));
+  return finish(report, targets, outputs_of(options));
 }
 
 }  // namespace ims::bench

@@ -29,6 +29,9 @@ Kind primary_of(Workload workload);
 // The targets of the command line; throws std::runtime_error with what is wrong with one.
 std::vector<Target> parse_targets(const LoadOptions& options);
 
+// The files that the command line asks for.
+Outputs outputs_of(const LoadOptions& options);
+
 // Writes and prints what is asked for; the exit code.
 int report_outcome(const LoadOptions& options, Phases& phases, const Observed& observed,
                    const std::vector<Target>& targets);

@@ -37,6 +37,7 @@ struct Phases {
   std::atomic<std::uint64_t> load_ns;   // 0: not yet; when sending starts
   std::atomic<std::uint64_t> begin_ns;  // of what is measured
   std::atomic<std::uint64_t> end_ns;    // 0: whoever sends decides
+  std::atomic<std::uint64_t> interrupted_ns;  // 0: it is not
   std::uint32_t run;                    // a number unlike that of other runs
   std::uint32_t part_count;
 

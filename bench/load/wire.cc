@@ -97,7 +97,7 @@ void see_push(ByteView body, Seen& seen) noexcept {
 // ---- names -------------------------------------------------------------------------------------
 
 UserName::UserName(std::uint32_t number) noexcept {
-  IMS_ASSERT(number < 10'000'000);
+  IMS_ASSERT(number < kUsersMax);
   text[0] = 'u';
   for (std::size_t i = kUserNameBytes; i-- > 1; number /= 10) {
     text[i] = static_cast<char>('0' + number % 10);

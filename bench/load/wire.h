@@ -16,6 +16,7 @@ namespace ims::bench {
 
 // Names are of a fixed length, so that they can be patched: eight bytes for ten million users.
 inline constexpr std::size_t kUserNameBytes = 8;
+inline constexpr std::uint32_t kUsersMax = 10'000'000;
 inline constexpr std::size_t kGroupNameBytes = 15;
 
 struct UserName {

@@ -24,11 +24,12 @@ struct Histogram {
   std::uint64_t max_ns;
   Cell cells[kCells];
 
-  void record(std::uint64_t ns) noexcept {
-    ++count;
-    sum_ns += ns;
+  void record(std::uint64_t ns, std::uint64_t times = 1) noexcept {
+    if (times == 0) return;
+    count += times;
+    sum_ns += ns * times;
     max_ns = std::max(max_ns, ns);
-    ++cells[histogram_bucket<kSubBits>(ns)];
+    cells[histogram_bucket<kSubBits>(ns)] += static_cast<Cell>(times);
   }
 
   void add(const Histogram& other) noexcept {

@@ -93,7 +93,7 @@ Panel latency(const Report& report) {
     }
   }
   panel.x = linear_axis("seconds of the measured phase", tally.seconds_measured());
-  panel.y = log_time_axis("latency", std::min(low, high), high);
+  panel.y = log_time_axis("latency (logarithmic)", std::min(low, high), high);
   return panel;
 }
 
@@ -156,7 +156,7 @@ std::string percentile_plot(const Report& report) {
     add(tally.corrected[kind], name + (is_open ? ", corrected" : ""), kKindColours[kind], false);
     if (is_open) add(tally.uncorrected[kind], name + ", uncorrected", kKindColours[kind], true);
   }
-  panel.y = log_time_axis("latency", std::min(low, high), high);
+  panel.y = log_time_axis("latency (logarithmic)", std::min(low, high), high);
   return svg_chart(report.title, subtitle_of(report), {&panel, 1});
 }
 

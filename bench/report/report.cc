@@ -2,17 +2,17 @@
 #include "bench/report/report.h"
 
 #include <algorithm>
-#include <fstream>
 #include <stdexcept>
 
 #include "bench/report/figures.h"
 #include "bench/report/hgrm.h"
+#include "bench/report/output_file.h"
 
 namespace ims::bench {
 namespace {
 
-constexpr double kBusyMax = 0.9;       // of a generator in a closed loop
-constexpr double kRateReachedMin = 0.99;
+constexpr double kBusyMax = 0.9;
+constexpr double kBehindShareMax = 0.01;        // of an open loop; above, it is half a closed one
 constexpr std::uint64_t kLagNsMax = 1'000'000;  // p99 of how far behind it sent
 constexpr double kLagShareMax = 0.1;            // or this of the p99 that it measured
 
@@ -30,11 +30,18 @@ double per_second(const Report& report, std::uint64_t count) {
   return seconds > 0 ? static_cast<double>(count) / seconds : 0.0;
 }
 
-void write_file(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.close();
-  if (!file) throw std::runtime_error("cannot write " + path);
+double wall_ns_of(const Report& report) {
+  return report.tally->seconds_measured() * 1e9 * static_cast<double>(report.processes);
+}
+
+std::string hgrm_path(const Outputs& outputs, int kind, bool raw) {
+  return outputs.hgrm_stem + "-" + std::string(name_of(static_cast<Kind>(kind))) +
+         (raw ? "-raw" : "") + ".hgrm";
+}
+
+std::string time_plot_path(const Outputs& outputs) { return outputs.plot_stem + "-time.svg"; }
+std::string percentile_plot_path(const Outputs& outputs) {
+  return outputs.plot_stem + "-percentiles.svg";
 }
 
 }  // namespace
@@ -74,6 +81,7 @@ std::optional<double> value_of(const Report& report, const Target& target) {
 
 int exit_code(const Report& report, std::span<const Target> targets) {
   if (report.tally->violation_count() != 0) return kExitViolated;
+  if (report.tally->not_verified != 0) return kExitFailed;
   const bool all_met = std::ranges::all_of(targets, [&](const Target& target) {
     const std::optional<double> value = value_of(report, target);
     return value && meets(target, *value);
@@ -82,54 +90,82 @@ int exit_code(const Report& report, std::span<const Target> targets) {
 }
 
 double generator_busy(const Report& report) {
-  const double wall_ns = report.tally->seconds_measured() * 1e9 *
-                         static_cast<double>(report.processes);
+  const double wall_ns = wall_ns_of(report);
   if (wall_ns <= 0) return 0.0;
   return std::max(0.0, 1 - static_cast<double>(report.tally->generator.idle_ns) / wall_ns);
 }
 
+double generator_cpu_share(const Report& report) {
+  const double wall_ns = wall_ns_of(report);
+  return wall_ns > 0 ? static_cast<double>(report.tally->generator.cpu_ns) / wall_ns : 0.0;
+}
+
 std::string generator_limit(const Report& report) {
   const Tally& tally = *report.tally;
-  if (!report.rate) {
-    const double busy = generator_busy(report);
-    if (busy <= kBusyMax) return {};
-    return "it was busy " + fixed(100 * busy, 0) + " % of the time: rates are a lower bound";
-  }
-  const double sent = per_second(report, tally.measured.sent);
-  if (sent < kRateReachedMin * *report.rate) {
-    return "it sent " + with_commas(sent) + "/s of the " + with_commas(*report.rate) +
-           "/s asked for";
-  }
+  const GeneratorLoad& generator = tally.generator;
+  const double busy = generator_busy(report);
+  const std::string was_busy = "it was busy " + fixed(100 * busy, 0) + " % of the time, on a CPU " +
+                               fixed(100 * generator_cpu_share(report), 0) + " %";
   const std::uint64_t lag_ns = tally.send_lag.quantile(0.99);
   const auto latency_ns = static_cast<double>(
       tally.corrected[static_cast<std::size_t>(report.primary)].quantile(0.99));
-  if (lag_ns > kLagNsMax && static_cast<double>(lag_ns) > kLagShareMax * latency_ns) {
+  if (report.rate && lag_ns > kLagNsMax &&
+      static_cast<double>(lag_ns) > kLagShareMax * latency_ns) {
     return "it sent " + format_time(static_cast<double>(lag_ns)) +
-           " behind the intended time (p99), and measured " + format_time(latency_ns);
+           " behind the intended time (p99), and measured " + format_time(latency_ns) + "; " +
+           was_busy;
   }
+  const auto behind = static_cast<double>(generator.held_back + generator.missed);
+  const bool follows_server =
+      !report.rate || behind > kBehindShareMax * static_cast<double>(generator.due);
+  if (busy > kBusyMax && follows_server) return was_busy + ": rates are a lower bound";
   return {};
 }
 
-int finish(const Report& report, std::span<const Target> targets, const Outputs& outputs) {
-  const bool json_to_stdout = outputs.json_file == "-";
-  std::fputs(summary_text(report, targets).c_str(), json_to_stdout ? stderr : stdout);
-  if (json_to_stdout) {
-    std::printf("%s\n", results_json(report, targets, -1).c_str());
-  } else if (!outputs.json_file.empty()) {
-    write_file(outputs.json_file, results_json(report, targets, 2) + "\n");
+void try_outputs(const Outputs& outputs) {
+  try_standard_output();
+  if (!outputs.json_file.empty() && outputs.json_file != "-") try_output(outputs.json_file);
+  for (int kind = 0; kind < kKindCount && !outputs.hgrm_stem.empty(); ++kind) {
+    for (const bool raw : {false, true}) try_output(hgrm_path(outputs, kind, raw));
   }
-  std::fflush(stdout);
-  for (int i = 0; i < kKindCount && !outputs.hgrm_stem.empty(); ++i) {
-    if (report.tally->corrected[i].count == 0) continue;
-    const std::string stem = outputs.hgrm_stem + "-" + std::string(name_of(static_cast<Kind>(i)));
-    write_file(stem + ".hgrm", hgrm_text(report.tally->corrected[i]));
-    write_file(stem + "-raw.hgrm", hgrm_text(report.tally->uncorrected[i]));
+  if (outputs.plot_stem.empty()) return;
+  try_output(time_plot_path(outputs));
+  try_output(percentile_plot_path(outputs));
+}
+
+int finish(const Report& report, std::span<const Target> targets, const Outputs& outputs) {
+  bool all_written = true;
+  const auto attempt = [&](auto&& write) {  // what one fails to write is no reason for the others
+    try {
+      write();
+    } catch (const std::runtime_error& error) {
+      std::fprintf(stderr, "imsbench %s: %s\n", report.workload.c_str(), error.what());
+      all_written = false;
+    }
+  };
+  const bool json_to_stdout = outputs.json_file == "-";
+  if (json_to_stdout) {
+    std::fputs(summary_text(report, targets).c_str(), stderr);
+    attempt([&] { write_standard_output(results_json(report, targets, -1) + "\n"); });
+  } else {
+    attempt([&] { write_standard_output(summary_text(report, targets)); });
+    if (!outputs.json_file.empty()) {
+      attempt([&] { write_output(outputs.json_file, results_json(report, targets, 2) + "\n"); });
+    }
+  }
+  for (int kind = 0; kind < kKindCount && !outputs.hgrm_stem.empty(); ++kind) {
+    if (report.tally->corrected[kind].count == 0) continue;
+    for (const bool raw : {false, true}) {
+      const auto& histograms = raw ? report.tally->uncorrected : report.tally->corrected;
+      attempt([&] { write_output(hgrm_path(outputs, kind, raw), hgrm_text(histograms[kind])); });
+    }
   }
   if (!outputs.plot_stem.empty()) {
-    write_file(outputs.plot_stem + "-time.svg", time_plot(report));
-    write_file(outputs.plot_stem + "-percentiles.svg", percentile_plot(report));
+    attempt([&] { write_output(time_plot_path(outputs), time_plot(report)); });
+    attempt([&] { write_output(percentile_plot_path(outputs), percentile_plot(report)); });
   }
-  return exit_code(report, targets);
+  const int code = exit_code(report, targets);
+  return all_written || code == kExitViolated ? code : kExitFailed;
 }
 
 }  // namespace ims::bench

@@ -3,7 +3,18 @@
 // Exit codes   0  every rule held and every target is met
 //              1  a rule of correctness is broken, whatever the targets say
 //              2  a target is missed, or could not be measured
-//              3  the run itself could not be done: no server, a file that cannot be written
+//              3  the run itself could not be done: no server, an output that cannot be written, an
+//                 interrupt that left open whether every rule was kept
+//
+// The limit    The generator set the figures, not the server, where either
+//                - it was late itself: what was due and free to go went over 1 ms behind its time
+//                  (p99; what it had not come to at the end counts by its age), and over a tenth of
+//                  the p99 that was measured;
+//                - it had no time left: its loop was busy over 90 % of the phase, in a closed loop,
+//                  or in an open one of which over 1 % was not come to, or held back for answers
+//                  (that it may not have come to read).
+//              What a full window, a stopped server, a full socket or users without a connection
+//              hold back is none of that, nor that chance made fewer arrivals than the rate says.
 #pragma once
 
 #include <cstdio>
@@ -33,6 +44,7 @@ struct Report {
   std::optional<ServerUse> server_use;    // over the measured phase
   std::vector<std::pair<std::string, double>> figures;  // the workload's own: "drain_seconds"
   std::size_t processes = 1;
+  bool interrupted = false;               // it is a shorter run than was asked for
   const Tally* tally = nullptr;           // of all processes together
 };
 
@@ -46,11 +58,13 @@ std::optional<double> value_of(const Report& report, const Target& target);
 
 int exit_code(const Report& report, std::span<const Target> targets);
 
-// Why the generator, not the server, set the figures; empty when it did not.
+// Why the generator, not the server, set the figures (above); empty when it did not.
 std::string generator_limit(const Report& report);
 
 // The share of the measured time in which the generator's processes had work, 0..1.
 double generator_busy(const Report& report);
+// And that in which they had a CPU: far less where others had it.
+double generator_cpu_share(const Report& report);
 
 // Nanoseconds of the server's CPU for each of `kind`; nullopt without a server or without any.
 std::optional<double> server_cpu_ns(const Report& report, Kind kind);
@@ -73,8 +87,11 @@ struct Outputs {
   std::string plot_stem;  // STEM-time.svg, STEM-percentiles.svg
 };
 
-// Writes what is asked for, prints the table, returns the exit code. Throws std::runtime_error
-// where a file cannot be written.
+// Before the run: throws std::runtime_error where one of them could not be written.
+void try_outputs(const Outputs& outputs);
+
+// Writes what is asked for, prints the table, returns the exit code: where something could not be
+// written, that is said on standard error, and is kExitFailed unless a rule is broken.
 int finish(const Report& report, std::span<const Target> targets, const Outputs& outputs);
 
 }  // namespace ims::bench

@@ -113,6 +113,7 @@ std::string results_json(const Report& report, std::span<const Target> targets, 
                    {"class", placement_class(report.probe_before_ns, report.probe_after_ns)}};
   json["processes"] = report.processes;
   json["seconds"] = rounded(seconds);
+  json["interrupted"] = report.interrupted;
   json["measured"] = counts_json(tally.measured);
   json["total"] = counts_json(tally.total);
   json["per_second"] = Json::object();
@@ -136,13 +137,18 @@ std::string results_json(const Report& report, std::span<const Target> targets, 
                        {"cpu_s", rounded(static_cast<double>(tally.generator.cpu_ns) * 1e-9)},
                        {"turns", tally.generator.turns},
                        {"sends", tally.generator.sends},
+                       {"due", tally.generator.due},
+                       {"held_back", tally.generator.held_back},
+                       {"never_sent", tally.never_sent},
                        {"late", tally.generator.late},
+                       {"missed", tally.generator.missed},
                        {"was_the_limit", !limit.empty()},
                        {"why", limit}};
   json["violations"] = Json::object();
   for (int i = 0; i < kRuleCount; ++i) {
     json["violations"][std::string(name_of(static_cast<Rule>(i)))] = tally.violations[i];
   }
+  json["not_verified"] = tally.not_verified;
   json["notes"] = Json::array();
   for (std::size_t i = 0; i < std::min<std::uint64_t>(tally.notes, kNotes); ++i) {
     json["notes"].push_back(tally.note[i]);

@@ -54,7 +54,14 @@ void append_latencies(std::string& text, const Report& report) {
     append_histogram(text, name + ", corrected", tally.corrected[i]);
     append_histogram(text, name + ", uncorrected", tally.uncorrected[i]);
   }
-  if (report.rate) append_histogram(text, "sent behind its time", tally.send_lag);
+  if (!report.rate) return;
+  if (tally.send_lag.count != 0) append_histogram(text, "sent behind its time", tally.send_lag);
+  if (tally.generator.held_back == 0) return;
+  text += "  held back " + with_commas(static_cast<double>(tally.generator.held_back)) + " of " +
+          with_commas(static_cast<double>(tally.generator.due)) + " that were due, by the server\n";
+  if (tally.never_sent == 0) return;
+  text += "            " + with_commas(static_cast<double>(tally.never_sent)) +
+          " of them never went: in the corrected latency by their age at the end\n";
 }
 
 void append_server(std::string& text, const Report& report) {
@@ -82,8 +89,13 @@ void append_figures(std::string& text, const Report& report) {
 }
 
 void append_violations(std::string& text, const Tally& tally) {
+  if (tally.not_verified != 0) {
+    text += "  NOT VERIFIED  " + with_commas(static_cast<double>(tally.not_verified)) +
+            ": it ended before it was known what became of them\n";
+  }
   if (tally.violation_count() == 0) {
-    text += "  verified  no rule is broken\n";
+    text += tally.not_verified == 0 ? "  verified  no rule is broken\n"
+                                    : "  verified  no rule is broken by the rest\n";
     return;
   }
   text += "  VIOLATED ";

@@ -17,6 +17,8 @@ constexpr double kRight = 48;     // room for half of the last tick's text
 constexpr double kTop = 56;       // of a panel: its title, the legend below
 constexpr double kBottom = 56;    // of a panel: the x axis
 constexpr double kTicksWanted = 6;
+constexpr double kMillionsFrom = 10'000'000;  // above, "10 M": the text has the room of kLeft
+constexpr double kDecadesWithSteps = 3;       // with ticks at 2 and 5 as well
 constexpr double kLetterWidth = 7.4;  // about, of 13 px
 
 std::string escaped(const std::string& text) {
@@ -99,8 +101,9 @@ std::string draw_panel(const Panel& panel, double top) {
 }  // namespace
 
 Axis linear_axis(std::string label, double high) {
-  high = std::max(high, 1.0);
-  double step = std::pow(10.0, std::floor(std::log10(high / kTicksWanted)));
+  if (high <= 0) high = 1;
+  const double decade = std::floor(std::log10(high / kTicksWanted));
+  double step = std::pow(10.0, decade);
   for (const double factor : {1.0, 2.0, 5.0, 10.0}) {
     if (high / (step * factor) <= kTicksWanted) {
       step *= factor;
@@ -110,8 +113,13 @@ Axis linear_axis(std::string label, double high) {
   Axis axis{.label = std::move(label), .is_log = false, .low = 0, .high = 0, .ticks = {}};
   const double count = std::ceil(high / step - 1e-9);
   axis.high = count * step;
+  const int digits = step >= 1 ? 0 : static_cast<int>(std::ceil(-std::log10(step) - 1e-9));
+  const bool in_millions = axis.high >= kMillionsFrom;
   for (double i = 0; i <= count; ++i) {
-    axis.ticks.push_back({i * step, step < 1 ? fixed(i * step, 1) : with_commas(i * step)});
+    const double at = i * step;
+    axis.ticks.push_back({at, digits != 0  ? fixed(at, digits)
+                              : in_millions ? fixed(at / 1e6, step >= 1e6 ? 0 : 1) + " M"
+                                            : with_commas(at)});
   }
   return axis;
 }
@@ -125,8 +133,12 @@ Axis log_time_axis(std::string label, double low_ns, double high_ns) {
   constexpr const char* kUnits[] = {"ns", "us", "ms", "s"};
   for (double decade = low; decade <= high; ++decade) {
     const int thousands = std::min(3, static_cast<int>(decade) / 3);
-    const double shown = std::pow(10.0, decade - 3 * thousands);
-    axis.ticks.push_back({std::pow(10.0, decade), fixed(shown, 0) + " " + kUnits[thousands]});
+    for (const double factor : {1.0, 2.0, 5.0}) {
+      if (factor > 1 && (decade == high || high - low > kDecadesWithSteps)) break;
+      const double shown = factor * std::pow(10.0, decade - 3 * thousands);
+      axis.ticks.push_back(
+          {factor * std::pow(10.0, decade), fixed(shown, 0) + " " + kUnits[thousands]});
+    }
   }
   return axis;
 }

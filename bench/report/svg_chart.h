@@ -36,10 +36,12 @@ struct Panel {
   std::vector<Line> lines;
 };
 
-// From 0 to a round number of at least `high`.
+// From 0 to a round number of at least `high`; ticks at steps of 1, 2 or 5, from 10 million on as
+// "10 M".
 Axis linear_axis(std::string label, double high);
 
-// Whole decades of nanoseconds around low..high, ticks as "10us".
+// Whole decades of nanoseconds around low..high, ticks as "10 us"; of up to three decades also at 2
+// and 5.
 Axis log_time_axis(std::string label, double low_ns, double high_ns);
 
 std::string svg_chart(const std::string& title, const std::string& subtitle,

@@ -74,16 +74,50 @@ void Tally::timed(Kind kind, std::uint64_t intended_ns, std::uint64_t sent_ns,
 
 // ---- per message -------------------------------------------------------------------------------
 
-void Tally::sent(std::size_t bytes, std::uint64_t intended_ns, std::uint64_t sent_ns) noexcept {
+void Tally::sent(std::size_t bytes, std::uint64_t intended_ns, std::uint64_t sent_ns,
+                 bool held_back) noexcept {
+  put(bytes, sent_ns);
+  went(intended_ns, sent_ns, held_back);
+}
+
+void Tally::put(std::size_t bytes, std::uint64_t sent_ns) noexcept {
   ++total.sent;
   total.bytes_sent += bytes;
   if (!measuring) return;
   ++measured.sent;
   measured.bytes_sent += bytes;
   ++slot_at(sent_ns).sent;
+}
+
+void Tally::went(std::uint64_t intended_ns, std::uint64_t sent_ns, bool held_back) noexcept {
+  if (!measuring) return;
+  ++generator.due;
+  if (held_back) {
+    ++generator.held_back;
+    return;
+  }
   const std::uint64_t lag_ns = sent_ns > intended_ns ? sent_ns - intended_ns : 0;
   send_lag.record(lag_ns);
   if (lag_ns > kLateNs) ++generator.late;
+}
+
+void Tally::unsent(std::uint64_t intended_ns, std::uint64_t count, bool held_back) noexcept {
+  if (!is_measured(intended_ns)) return;
+  generator.due += count;
+  if (held_back) {
+    generator.held_back += count;
+    never_sent += count;
+    return;
+  }
+  generator.missed += count;
+  send_lag.record(end_ns - intended_ns, count);
+}
+
+void Tally::overdue(Kind kind, std::uint64_t intended_ns, std::uint64_t count) noexcept {
+  if (!is_measured(intended_ns)) return;
+  const auto at = static_cast<std::size_t>(kind);
+  corrected[at].record(end_ns - intended_ns, count);
+  slot_at(end_ns - 1).of[at].record(end_ns - intended_ns, count);
 }
 
 void Tally::answered(Code code, std::uint64_t intended_ns, std::uint64_t sent_ns,
@@ -159,11 +193,16 @@ void Tally::merge(const Tally& other) noexcept {
     if (notes + i < kNotes) std::memcpy(note[notes + i], other.note[i], kNoteBytes);
   }
   notes += other.notes;
+  not_verified += other.not_verified;
+  never_sent += other.never_sent;
   generator.cpu_ns += other.generator.cpu_ns;
   generator.idle_ns += other.generator.idle_ns;
   generator.turns += other.generator.turns;
   generator.sends += other.generator.sends;
+  generator.due += other.generator.due;
+  generator.held_back += other.generator.held_back;
   generator.late += other.generator.late;
+  generator.missed += other.generator.missed;
   for (int kind = 0; kind < kKindCount; ++kind) {
     corrected[kind].add(other.corrected[kind]);
     uncorrected[kind].add(other.uncorrected[kind]);

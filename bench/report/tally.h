@@ -7,7 +7,11 @@
 //            `sent` when it went out: latency from the first is corrected for coordinated omission,
 //            from the second is not. In a closed loop both are the same. Counts are of what
 //            happened in the measured phase; latencies are of what was due in it, even if it ended
-//            later: else a stall at the phase's end would leave no trace in them.
+//            later: else a stall at the phase's end would leave no trace in them. What was due in
+//            it and never sent, or never answered, is in the corrected ones by its age at the end.
+// Lateness   What is due may be held back by the server: a window that is full, a socket that takes
+//            no more, nobody online. That is in the corrected latency, and no fault of the
+//            generator's. `send_lag` is of the rest alone: due, free to go, and still sent later.
 // Limits     kSecondsMax slots of time; the slots of a longer run are longer than a second.
 #pragma once
 
@@ -64,7 +68,11 @@ struct GeneratorLoad {
   std::uint64_t idle_ns;   // of its loop, waiting with nothing due, spins included
   std::uint64_t turns;
   std::uint64_t sends;
-  std::uint64_t late;      // messages sent over kLateNs behind their intended time
+  // Of what was due in an open loop's measured phase:
+  std::uint64_t due;
+  std::uint64_t held_back;  // by the server: sent later, or never
+  std::uint64_t late;       // free to go, and sent over kLateNs behind its time
+  std::uint64_t missed;     // free to go, and the phase was over before the loop came to it
 };
 inline constexpr std::uint64_t kLateNs = 1'000'000;
 
@@ -91,13 +99,15 @@ struct Tally {
   Counts total;     // from the first message to the last answer, warm-up and drain included
   Counts measured;
   std::uint64_t violations[kRuleCount];  // of the whole run
+  std::uint64_t not_verified;            // messages whose fate an interrupt left open
+  std::uint64_t never_sent;              // due in the measured phase, at its end still held back
   std::uint64_t notes;                   // given; the first kNotes are kept, ended by a zero
   char note[kNotes][kNoteBytes];
   GeneratorLoad generator;
 
   FineHistogram corrected[kKindCount];
   FineHistogram uncorrected[kKindCount];
-  FineHistogram send_lag;  // sent - intended
+  FineHistogram send_lag;  // sent - intended, of what was not held back
   Second seconds[kSecondsMax];
 
   // `expected_ns` is the length that is planned: it gives the slots their width.
@@ -105,12 +115,22 @@ struct Tally {
   void end(std::uint64_t now_ns) noexcept;
 
   // Per message. An answer or a delivery whose `sent_ns` is 0 is counted, not timed.
-  void sent(std::size_t bytes, std::uint64_t intended_ns, std::uint64_t sent_ns) noexcept;
+  void sent(std::size_t bytes, std::uint64_t intended_ns, std::uint64_t sent_ns,
+            bool held_back = false) noexcept;
   void answered(Code code, std::uint64_t intended_ns, std::uint64_t sent_ns,
                 std::uint64_t now_ns) noexcept;
   void delivered(std::size_t bytes, std::uint64_t intended_ns, std::uint64_t sent_ns,
                  std::uint64_t now_ns) noexcept;
   void logged_in(std::uint64_t intended_ns, std::uint64_t sent_ns, std::uint64_t now_ns) noexcept;
+
+  // The two parts of sent(), for a message that no rate asked for, and for what is no message.
+  void put(std::size_t bytes, std::uint64_t sent_ns) noexcept;
+  void went(std::uint64_t intended_ns, std::uint64_t sent_ns, bool held_back) noexcept;
+
+  // Behind end(): `count` of what was due at about `intended_ns` never went, and what would have
+  // been timed of it, by its age now.
+  void unsent(std::uint64_t intended_ns, std::uint64_t count, bool held_back) noexcept;
+  void overdue(Kind kind, std::uint64_t intended_ns, std::uint64_t count) noexcept;
 
   // The note says who and what, as "user 17: seq 7 behind 5"; a longer one is cut.
   void violation(Rule rule, std::string_view what) noexcept;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "bench/report/figures.h"
 #include "shared/config_value.h"
@@ -27,11 +28,13 @@ bool is_latency(Metric metric) {
   return metric == Metric::kQuantile || metric == Metric::kMax || metric == Metric::kMean;
 }
 
+// Digits first: from_chars would take "nan" and "inf" as well.
 std::optional<double> take_number(std::string_view& text) {
   double value = 0;
+  if (text.empty() || text[0] < '0' || text[0] > '9') return std::nullopt;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value,
                                             std::chars_format::fixed);
-  if (error != std::errc() || value < 0) return std::nullopt;
+  if (error != std::errc()) return std::nullopt;
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
   return value;
 }
@@ -109,6 +112,13 @@ std::optional<std::string> read_limit(std::string_view text, Target& target) {
     if (!text.empty()) return "this metric is a number without a unit";
     target.limit = *number;
   }
+  if (!std::isfinite(target.limit)) return "the number is too large";
+  const bool is_count = target.metric == Metric::kRule || target.metric == Metric::kViolations;
+  if (is_count && *number != std::floor(*number)) return "a count is a whole number";
+  const bool is_least = target.comparison == Comparison::kAtLeast;
+  if (target.limit <= 0 && (is_least || target.comparison == Comparison::kLess)) {
+    return is_least ? "everything is at least 0" : "nothing is below 0";
+  }
   return std::nullopt;
 }
 
@@ -147,7 +157,7 @@ bool meets(const Target& target, double value) noexcept {
     case Comparison::kAtMost: return value <= target.limit;
     case Comparison::kMore: return value > target.limit;
     case Comparison::kAtLeast: return value >= target.limit;
-    case Comparison::kEqual: return !(value < target.limit) && !(value > target.limit);
+    case Comparison::kEqual: return value >= target.limit && value <= target.limit;
   }
   return false;
 }

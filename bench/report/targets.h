@@ -9,7 +9,8 @@
 //   op       < <= > >= = (or ==)
 //   unit     of a latency and of cpu, and required there: ns, us, ms, s; of a rate k or M or none
 //
-// Errors     a sentence that says what is wrong with the text; nothing throws.
+// Errors     a sentence that says what is wrong with the text, as that every run or no run could
+//            meet it; nothing throws.
 #pragma once
 
 #include <optional>

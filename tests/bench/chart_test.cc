@@ -72,6 +72,12 @@ TEST_CASE("titles are escaped, lines are cut to the axes") {
   CHECK(holds(svg, "points=\"96.0,368.0 504.0,310.2 912.0,120.0 \""));
 }
 
+std::string texts(const Axis& axis) {
+  std::string all;
+  for (const Tick& tick : axis.ticks) all += tick.text + " ";
+  return all;
+}
+
 TEST_CASE("axes have round ends and readable ticks") {
   const Axis seconds = linear_axis("seconds", 9.3);
   CHECK(seconds.high == doctest::Approx(10));
@@ -79,12 +85,21 @@ TEST_CASE("axes have round ends and readable ticks") {
   CHECK(seconds.ticks.back().text == "10");
   CHECK(linear_axis("per second", 48'000).ticks.back().text == "50,000");
   CHECK(linear_axis("nothing", 0).high == doctest::Approx(1));
+  CHECK(texts(linear_axis("a short run", 0.4)) == "0.0 0.1 0.2 0.3 0.4 ");
+  CHECK(texts(linear_axis("a shorter one", 0.03)) == "0.000 0.005 0.010 0.015 0.020 0.025 0.030 ");
+  CHECK(texts(linear_axis("seconds", 3)) == "0.0 0.5 1.0 1.5 2.0 2.5 3.0 ");
+  CHECK(linear_axis("per second", 9'999'999).ticks.back().text == "10 M");
+  CHECK(linear_axis("per second", 7'900'000).ticks.back().text == "8,000,000");
+  CHECK(texts(linear_axis("per second", 11'000'000)) == "0 M 2 M 4 M 6 M 8 M 10 M 12 M ");
   const Axis time = log_time_axis("latency", 4'000, 2'500'000);
   CHECK(time.low == doctest::Approx(1'000));
   CHECK(time.high == doctest::Approx(1e7));
-  std::string all;
-  for (const Tick& tick : time.ticks) all += tick.text + " ";
-  CHECK(all == "1 us 10 us 100 us 1 ms 10 ms ");
+  CHECK(texts(time) == "1 us 10 us 100 us 1 ms 10 ms ");
+  // Within one decade a scale of decades alone would say nothing.
+  CHECK(texts(log_time_axis("latency", 120'000'000, 700'000'000)) ==
+        "100 ms 200 ms 500 ms 1 s ");
+  CHECK(texts(log_time_axis("latency", 1'000, 1'000'000)).find("20 us 50 us 100 us") !=
+        std::string::npos);
 }
 
 TEST_CASE("the plots of a run") {
@@ -97,6 +112,8 @@ TEST_CASE("the plots of a run") {
   CHECK(holds(time_plot(kit.report), "Throughput"));
   CHECK(holds(time_plot(kit.report), "deliveries"));
   CHECK(holds(time_plot(kit.report), "seconds of the measured phase"));
+  CHECK(holds(time_plot(kit.report), "per second"));
+  CHECK(holds(time_plot(kit.report), "latency (logarithmic)"));
   CHECK(holds(percentile_plot(kit.report), "delivery, uncorrected"));
   CHECK(holds(percentile_plot(kit.report), "99.9 %"));
 }

@@ -81,6 +81,10 @@ TEST_CASE("merged tallies are what one would have counted") {
       at->logged_in(sent, sent, sent + ns / 2);
     }
   }
+  for (Tally* at : {one.get(), both.get()}) {
+    at->sent(100, kStart, kStart + 5'000'000, true);
+    ++at->not_verified;
+  }
   one->violation(Rule::kGap, "one");
   both->violation(Rule::kGap, "one");
   two->violation(Rule::kLost, "two");
@@ -88,6 +92,11 @@ TEST_CASE("merged tallies are what one would have counted") {
   for (Tally* at : {one.get(), two.get(), both.get()}) {
     at->generator.idle_ns = at == both.get() ? 8 : 4;
     at->end(kStart + 5 * kSecondNs);
+  }
+  for (Tally* at : {two.get(), both.get()}) {
+    at->unsent(kStart + 7, 3, true);
+    at->unsent(kStart + 7, 2, false);
+    at->overdue(Kind::kLogin, kStart + 7, 3);
   }
   auto merged = std::make_unique<Tally>();
   merged->merge(*one);
@@ -151,6 +160,50 @@ TEST_CASE("a message is late from over a millisecond on") {
   CHECK(tally->generator.late == 0);
   tally->sent(1, kStart, kStart + kLateNs + 1);
   CHECK(tally->generator.late == 1);
+}
+
+TEST_CASE("what the server held back is no lateness of the generator's") {
+  auto tally = begun();
+  tally->sent(1, kStart, kStart + 2 * kSecondNs, true);
+  CHECK(tally->measured.sent == 1);
+  CHECK(tally->generator.due == 1);
+  CHECK(tally->generator.held_back == 1);
+  CHECK(tally->generator.late == 0);
+  CHECK(tally->send_lag.count == 0);
+  tally->sent(1, kStart, kStart + 2 * kSecondNs);
+  CHECK(tally->generator.due == 2);
+  CHECK(tally->generator.late == 1);
+  CHECK(tally->send_lag.max_ns == 2 * kSecondNs);
+  tally->put(1, kStart + 5);  // of no rate
+  CHECK(tally->measured.sent == 3);
+  CHECK(tally->generator.due == 2);
+}
+
+TEST_CASE("what never went is in the corrected latency by its age at the end, if it was due") {
+  const auto at = static_cast<std::size_t>(Kind::kDelivery);
+  auto tally = begun(2 * kSecondNs);
+  const std::uint64_t end = kStart + 2 * kSecondNs;
+  tally->end(end);
+  for (const std::uint64_t due : {kStart - 1, kStart, end - 1, end}) {
+    tally->unsent(due, 3, true);
+    tally->overdue(Kind::kDelivery, due, 3 * 9);
+  }
+  CHECK(tally->generator.due == 6);
+  CHECK(tally->generator.held_back == 6);
+  CHECK(tally->never_sent == 6);
+  CHECK(tally->send_lag.count == 0);
+  CHECK(tally->corrected[at].count == 54);
+  CHECK(tally->corrected[at].max_ns == 2 * kSecondNs);
+  CHECK(tally->corrected[at].sum_ns == 27 * (2 * kSecondNs + 1));
+  CHECK(tally->uncorrected[at].count == 0);
+  CHECK(tally->seconds[1].of[at].count == 54);
+  CHECK(tally->seconds[1].counts[at] == 0);
+  CHECK(tally->measured.delivered == 0);
+  tally->unsent(end - kSecondNs, 5, false);  // free to go: the generator's own
+  CHECK(tally->generator.missed == 5);
+  CHECK(tally->never_sent == 6);
+  CHECK(tally->send_lag.count == 5);
+  CHECK(tally->send_lag.max_ns == kSecondNs);
 }
 
 TEST_CASE("slots of a second, wider ones for a run of over an hour, the last for all behind it") {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -76,12 +77,38 @@ TEST_CASE("what is wrong is said") {
       {"other_seconds<5", "there is no metric"},
       {"drain_seconds<5s", "without a unit"},
       {"p50=<1us", "a number of at least 0 is missing"},
+      {"lost=nan", "a number of at least 0 is missing"},
+      {"lost=NAN(1)", "a number of at least 0 is missing"},
+      {"p99<inf", "a number of at least 0 is missing"},
+      {"p99<infinityus", "a number of at least 0 is missing"},
+      {"rate>=nank", "a number of at least 0 is missing"},
+      {"pnan<1us", "there is no metric"},
+      {"lost=0.5", "a count is a whole number"},
+      {"lost>=0", "everything is at least 0"},
+      {"p50>=0us", "everything is at least 0"},
+      {"lost<0", "nothing is below 0"},
   };
   for (const auto& row : rows) {
     CAPTURE(row.text);
     const auto parsed = parse_target(row.text, kFigures);
     REQUIRE(std::holds_alternative<std::string>(parsed));
     CHECK(std::get<std::string>(parsed).find(row.says) != std::string::npos);
+  }
+}
+
+TEST_CASE("a limit that is too large to be a number of nanoseconds is refused") {
+  const std::string nines(308, '9');
+  CHECK(std::holds_alternative<Target>(parse_target("p50<" + nines + "ns", kFigures)));
+  for (const std::string& text :
+       {"p50<" + nines + "s", "rate>" + nines + "M", "p50<9" + nines + "s"}) {
+    CHECK(std::holds_alternative<std::string>(parse_target(text, kFigures)));
+  }
+}
+
+TEST_CASE("what is no number meets nothing") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const char* text : {"lost<5", "lost<=5", "lost=5", "lost>=5", "lost>5"}) {
+    CHECK_FALSE(meets(target_of(text), nan));
   }
 }
 
