@@ -98,6 +98,8 @@ class Lockstep:
         deadline, seen = time.monotonic() + ROUND_TIMEOUT_S, 0
         while seen < QUIET_LOOKS:
             seen = seen + 1 if all(s in states for s in self._states()) else 0
+            if not self.server.is_running:
+                raise GateFailed(f"the server ended:\n{self.server.log_tail()}")
             if time.monotonic() > deadline:
                 raise GateFailed(f"the server's threads are not {what}: {self._states()}")
             time.sleep(QUIET_PAUSE_S)

@@ -14,6 +14,7 @@
 
 #include "bench/floor/relay.h"
 #include "bench/report/report.h"
+#include "shared/assert.h"
 #include "shared/config_value.h"
 
 namespace ims::bench {
@@ -41,12 +42,22 @@ int listen_on(const ListenAddress& address) {
   return -1;
 }
 
+// With the port that the kernel chose for 0.
+std::string bound_address(int listener) {
+  ListenAddress address;
+  address.size = sizeof address.storage;
+  const int result =
+      getsockname(listener, reinterpret_cast<sockaddr*>(&address.storage), &address.size);
+  IMS_ASSERT(result == 0);
+  return format_listen_address(address);
+}
+
 int run_floor(const FloorOptions& options) {
   const int listener = listen_on(parse_listen_address(options.address).value());
   if (listener < 0) return kExitFailed;
   RelayFloor floor(listener, options.group_members,
                    options.fault.empty() ? Fault{} : parse_fault(options.fault).value());
-  std::fprintf(stderr, "listening on %s\n", options.address.c_str());
+  std::fprintf(stderr, "listening on %s\n", bound_address(listener).c_str());
   floor.run();
 }
 

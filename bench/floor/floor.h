@@ -1,5 +1,5 @@
 // `imsbench floor ADDRESS:PORT`: the relay of relay.h as a program of its own. Says `listening on
-// ADDRESS:PORT` on standard error; a signal ends it.
+// ADDRESS:PORT` on standard error, for port 0 with the one that it got; a signal ends it.
 #pragma once
 
 namespace CLI {

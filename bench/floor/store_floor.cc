@@ -1,19 +1,24 @@
 // The command line, the phases and the result (store_floor.h).
 #include "bench/floor/store_floor.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "bench/floor/stop_signals.h"
 #include "bench/floor/store_load.h"
 #include "bench/load/clock.h"
 #include "bench/pin.h"
@@ -37,7 +42,9 @@ struct StoreFloorOptions {
 class ScratchStore {
  public:
   explicit ScratchStore(const std::string& parent) : path_(parent + "/ims-store-floor-XXXXXX") {
-    if (mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot make " + path_);
+    if (mkdtemp(path_.data()) == nullptr) {
+      throw std::runtime_error("cannot make " + path_ + ": " + std::strerror(errno));
+    }
   }
   ~ScratchStore() {
     std::error_code ignored;
@@ -59,6 +66,16 @@ void pin_to(int core) {
   }
 }
 
+// What is wrong with a number of seconds; empty: nothing. (CLI::Range lets nan pass.)
+std::string wrong_seconds(const std::string& text, double least, double most) {
+  char* end = nullptr;
+  const double seconds = std::strtod(text.c_str(), &end);
+  if (!text.empty() && *end == '\0' && seconds >= least && seconds <= most) return {};
+  char range[64];
+  std::snprintf(range, sizeof range, "from %g to %g", least, most);
+  return "'" + text + "' is no number of seconds " + range;
+}
+
 void describe(const StoreFloorOptions& options, Report& report) {
   const StoreLoadOptions& load = options.load;
   report.workload = "store-floor";
@@ -78,32 +95,55 @@ void describe(const StoreFloorOptions& options, Report& report) {
   report.host = read_host();
 }
 
-int run_store_floor(const StoreFloorOptions& options, const std::vector<Target>& targets) {
-  if (options.core >= 0) pin_to(options.core);
+// What the measured phase found.
+struct Measured {
+  std::unique_ptr<Tally> tally = std::make_unique<Tally>();
+  std::optional<ServerUse> use;
+  std::uint64_t rows = 0;
+  std::uint64_t batches = 0;
+};
+
+// The store is gone when it returns or throws.
+Measured measure(const StoreFloorOptions& options) {
   const ScratchStore scratch(options.scratch);
   StoreLoad load(scratch.path(), options.load);
-  const auto tally = std::make_unique<Tally>();
-  load.run_until(read_ns() + ns_of(options.warmup_s), *tally);
+  Measured measured;
+  Tally& tally = *measured.tally;
+  load.run_until(read_ns() + ns_of(options.warmup_s), tally);
   load.reset_counts();
   const auto before = read_server_use(getpid());
   const std::uint64_t begin_ns = read_ns();
-  tally->begin(begin_ns, ns_of(options.seconds));
-  load.run_until(begin_ns + ns_of(options.seconds), *tally);
-  tally->end(read_ns());
+  tally.begin(begin_ns, ns_of(options.seconds));
+  load.run_until(begin_ns + ns_of(options.seconds), tally);
+  tally.end(read_ns());
   const auto after = read_server_use(getpid());
+  if (before && after) measured.use = after->since(*before);
+  // The rest is the store's.
+  tally.generator.idle_ns = ns_of(tally.seconds_measured()) - load.building_ns();
+  measured.rows = load.rows();
+  measured.batches = load.batches();
+  return measured;
+}
 
+int run_store_floor(const StoreFloorOptions& options, const std::vector<Target>& targets) {
+  if (options.core >= 0) pin_to(options.core);
+  std::optional<Measured> measured;
+  try {
+    const StopSignals signals;
+    measured = measure(options);
+  } catch (const Stopped&) {
+    end_by(stop_asked());
+  }
   Report report;
   describe(options, report);
-  report.tally = tally.get();
-  if (before && after) report.server_use = after->since(*before);
-  const double seconds = tally->seconds_measured();
-  tally->generator.idle_ns = ns_of(seconds) - load.building_ns();  // the rest is the store's
+  report.tally = measured->tally.get();
+  report.server_use = measured->use;
+  const double seconds = measured->tally->seconds_measured();
+  const auto answered = static_cast<double>(measured->tally->measured.answered);
   report.figures = {
-      {"rows_per_second", static_cast<double>(load.rows()) / seconds},
-      {"rows_per_message",
-       static_cast<double>(load.rows()) / static_cast<double>(tally->measured.answered)},
-      {"messages_per_batch",
-       static_cast<double>(tally->measured.answered) / static_cast<double>(load.batches())}};
+      {"rows_per_second", static_cast<double>(measured->rows) / seconds},
+      {"rows_per_message", static_cast<double>(measured->rows) / answered},
+      {"messages_per_batch", answered / static_cast<double>(measured->batches)}};
   return finish(report, targets,
                 {.json_file = options.json_file, .hgrm_stem = {}, .plot_stem = {}});
 }
@@ -155,10 +195,14 @@ void add_store_floor_command(CLI::App& app, int& exit_code) {
           std::map<std::string, StoreEngine>{{"auto", StoreEngine::kAuto},
                                              {"rocksdb", StoreEngine::kRocksdb},
                                              {"segments", StoreEngine::kSegments}}));
-  command->add_option("--core", options->core, "every thread runs there");
+  command->add_option("--core", options->core, "every thread runs there")
+      ->check(CLI::Range(0, CPU_SETSIZE - 1));
   command->add_option("--warmup", options->warmup_s, "seconds before the measured ones")
+      ->check([](const std::string& text) { return wrong_seconds(text, 0, 3'600); })
       ->capture_default_str();
-  command->add_option("--seconds", options->seconds, "measured")->capture_default_str();
+  command->add_option("--seconds", options->seconds, "measured")
+      ->check([](const std::string& text) { return wrong_seconds(text, 0.001, 86'400); })
+      ->capture_default_str();
   command->add_option("--scratch", options->scratch, "where the store is made and removed")
       ->capture_default_str();
   command->add_option("--json", options->json_file, "a file for the results; -: standard output");

@@ -6,7 +6,8 @@
 // one batch, written when the one before it is durable. 1 x 1 gives the latency of a lone sync.
 //
 // Threads  one, besides the store's own; all of them on one core with --core.
-// Files    in a directory of its own below --scratch, which is removed.
+// Files    in a directory of its own below --scratch, which is removed, also where SIGINT, SIGTERM
+//          or SIGHUP ends the program.
 #pragma once
 
 namespace CLI {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "bench/floor/stop_signals.h"
 #include "bench/load/clock.h"
 #include "logic/store_identity.h"
 #include "shared/clock.h"
@@ -115,6 +116,7 @@ void StoreLoad::add_message() {
 
 void StoreLoad::write(bool sync) {
   if (batch_.empty()) return;
+  if (stop_asked() != 0) throw Stopped();
   const logic::StoreBatch* const batches[] = {&batch_};
   if (store_->write(batches, 1, sync) != logic::StoreStatus::kOk) {
     throw std::runtime_error("the store refused a batch");

@@ -26,11 +26,11 @@ struct StoreLoadOptions {
 
 class StoreLoad {
  public:
-  // Makes the store in `directory` and its recipients. Throws what the store throws.
+  // Makes the store in `directory` and its recipients. Throws what the store throws, and Stopped.
   StoreLoad(const std::string& directory, const StoreLoadOptions& options);
 
   // Writes batches until `end_ns` and counts them: each message as sent and answered. Throws
-  // std::runtime_error where the store refuses one.
+  // std::runtime_error where the store refuses one, Stopped (stop_signals.h) before the next one.
   void run_until(std::uint64_t end_ns, Tally& tally);
 
   // Rows written by run_until().

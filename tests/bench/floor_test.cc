@@ -20,6 +20,7 @@
 #include "bench/floor/fault.h"
 #include "bench/floor/message_rows.h"
 #include "bench/floor/relay.h"
+#include "bench/floor/stop_signals.h"
 #include "bench/floor/store_load.h"
 #include "tests/support/deaf_accept.h"
 #include "tests/support/temp_dir.h"
@@ -123,6 +124,33 @@ TEST_CASE("store-floor: batches of what is outstanding, at most 1,024; two rows 
     options.recipients = 10;
     expect_counts(options, 32, 32 + 10);
   }
+}
+
+TEST_CASE("store-floor: a signal ends it before the next batch; what it replaced is put back") {
+  const testing::TempDir folder(testing::TempDir::Place::kInMemory);
+  StoreLoadOptions options;
+  options.recipients = 100;
+  StoreLoad load(folder.path(), options);
+  const auto tally = std::make_unique<Tally>();
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    CAPTURE(signal);
+    struct sigaction before {};
+    sigaction(signal, nullptr, &before);
+    {
+      const StopSignals signals;
+      CHECK(stop_asked() == 0);
+      raise(signal);
+      CHECK(stop_asked() == signal);
+      const std::uint64_t rows = load.rows();
+      CHECK_THROWS_AS(load.run_until(~std::uint64_t{0}, *tally), Stopped);
+      CHECK(load.rows() == rows);
+    }
+    struct sigaction after {};
+    sigaction(signal, nullptr, &after);
+    CHECK((after.sa_handler == before.sa_handler));
+  }
+  const StopSignals none;  // forgets the last one
+  load.run_until(1, *tally);
 }
 
 // ---- the relay ---------------------------------------------------------------------------------

@@ -1,11 +1,16 @@
 #!/usr/bin/python3
 """What bench/gate says of figures, without a server: where +3 % lies, slacks and limits, what has no
-baseline; and how it reads callgrind's output."""
+baseline; how it reads callgrind's output; and its exit codes."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
+import os
+import subprocess
 import sys
 import tempfile
+import types
 import unittest
 from pathlib import Path
 
@@ -148,6 +153,67 @@ class Reading(unittest.TestCase):
         self.assertEqual({"ims::logic::Worker::turn(ims::Now)": 130,
                           "ims::logic::fill(rocksdb::WriteBatch&)": 7,
                           "std::string::append(char const*)": 15}, functions)
+
+
+def run_gate(build, *words):
+    environment = {name: value for name, value in os.environ.items() if name != "IMS_BUILD_DIR"}
+    return subprocess.run([str(ROOT / "bench" / "gate"), "--build", str(build), *map(str, words)],
+                          capture_output=True, text=True, timeout=60, env=environment)
+
+
+class ExitCodes(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="gate-test-")
+        self.addCleanup(scratch.cleanup)
+        self.build = Path(scratch.name)
+
+    def program(self, name, script):
+        path = self.build / name
+        path.write_text("#!/bin/sh\n" + script)
+        path.chmod(0o755)
+
+    def expect(self, code, says, *words):
+        done = run_gate(self.build, *words)
+        self.assertEqual(code, done.returncode, done.stderr)
+        self.assertIn(says, done.stderr)
+        self.assertNotIn("Traceback", done.stderr)
+
+    def check(self, value):
+        """check() of one workload whose every figure is `value`, and what it printed."""
+        judge = gate.Gate.__new__(gate.Gate)
+        judge.only, judge.script = ["login"], types.SimpleNamespace(WORKLOADS={"login": None})
+        judge.measure = lambda how, io, placement, names: {"login": (
+            {"instructions": value, "units": UNITS, "functions": {}} if how == "instructions" else
+            {"syscalls": value, "units": UNITS})}
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            code = judge.check()
+        return code, out.getvalue()
+
+    def test_grew(self):
+        code, text = self.check(1e9)
+        self.assertEqual(1, code)
+        self.assertIn("GREW", text)
+        self.assertIn(self.check(0)[0], (0, 77))  # without valgrind
+
+    def test_no_program(self):
+        for words in ((), ("--accept",), ("--spread", 2)):
+            self.expect(3, "could not measure: ", "--only", "login", *words)
+
+    def test_the_server_does_not_start(self):
+        self.program("imsctl", "exit 0\n")
+        self.program("imsd", "echo 'imsd: the moon is full' >&2\nexit 1\n")
+        for words in ((), ("--accept",), ("--spread", 1)):
+            self.expect(3, "the moon is full", "--only", "login", *words)
+
+    def test_imsctl_refuses(self):
+        self.program("imsctl", "echo 'imsctl: no' >&2\nexit 1\n")
+        self.program("imsd", "exit 1\n")
+        self.expect(3, "imsctl: no", "--only", "login")
+
+    def test_wrong_usage(self):
+        self.expect(2, "no workload nonsense", "--only", "nonsense")
+        for runs in ("0", "-1", "many"):
+            self.expect(2, "--spread", "--spread", runs)
 
 
 if __name__ == "__main__":

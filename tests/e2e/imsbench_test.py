@@ -4,7 +4,9 @@ what it counts, what it notices, its exit codes and its result."""
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,15 @@ import case  # noqa: E402
 import faulty_server  # noqa: E402
 import server as server_module  # noqa: E402
 from bench_case import FAILED, IMSBENCH, MET, MISSED, TIMEOUT_S, VIOLATED, Bench  # noqa: E402
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
 
 
 class Workloads(Bench):
@@ -275,6 +286,78 @@ class Outputs(Bench):
             run.stdin.flush()
             self.expect("exit code", MET, json.loads(run.stdout.readline())["exit_code"])
             self.expect("last line", "verified\n", run.stdout.readline())
+
+
+class Floors(Bench):
+    """What the floors say of wrong options and of their port, and what they leave behind."""
+
+    def test_wrong_options(self):
+        for flag, values in (("--seconds", ("-1", "0", "nan", "inf", "-inf", "", "5x", 86_401)),
+                             ("--warmup", ("-0.1", "nan", "inf", 3_601)),
+                             ("--core", ("-1", "-2", 1024, "nan")),
+                             ("--window", ("-1", "0")), ("--connections", ("-1", "0")),
+                             ("--recipients", ("-1", "0")), ("--payload", ("-1", 64_001))):
+            for value in values:
+                with self.subTest(flag=flag, value=value):
+                    done = self.bench("store-floor", f"{flag}={value}", expect=FAILED)
+                    self.assertIn(flag, done.stderr)
+                    self.expect("standard output", "", done.stdout)
+        for address in ("127.0.0.1", "127.0.0.1:65536", "127.0.0.1:-1", "localhost:7001", ""):
+            with self.subTest(address=address):
+                self.assertIn("127.0.0.1:7000",
+                              self.bench("floor", address, expect=FAILED).stderr)
+
+    def store_floor(self, scratch, *flags):
+        return [str(IMSBENCH), "store-floor", "--scratch", scratch, "--recipients", "1000",
+                *flags]
+
+    def test_the_shortest(self):
+        with tempfile.TemporaryDirectory(prefix="imsbench-test-") as scratch:
+            done = subprocess.run(self.store_floor(scratch, "--warmup=0", "--seconds=0.001",
+                                                   "--json=-"),
+                                  capture_output=True, text=True, timeout=TIMEOUT_S)
+            self.expect(f"exit code ({done.stderr})", MET, done.returncode)
+            self.assertGreater(json.loads(done.stdout)["measured"]["answered"], 0)
+            self.expect("left behind", [], os.listdir(scratch))
+
+    def test_a_signal_leaves_nothing_behind(self):
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(name=name), \
+                    tempfile.TemporaryDirectory(prefix="imsbench-test-") as scratch:
+                process = subprocess.Popen(self.store_floor(scratch, "--seconds=3600"),
+                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                try:
+                    self.eventually("a store", True, lambda: any(Path(scratch).glob("*/CURRENT")))
+                    process.send_signal(name)
+                    output = process.communicate(timeout=TIMEOUT_S)
+                finally:
+                    process.kill()
+                    process.wait()
+                self.expect("exit code", -name, process.returncode)
+                self.expect("left behind", [], os.listdir(scratch))
+                self.expect("said", (b"", b""), output)
+
+    def test_a_reader_that_leaves(self):
+        with tempfile.TemporaryDirectory(prefix="imsbench-test-") as scratch:
+            process = subprocess.Popen(self.store_floor(scratch, "--seconds=0.1", "--json=-"),
+                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            process.stdout.close()
+            process.wait(TIMEOUT_S)
+            self.expect("left behind", [], os.listdir(scratch))
+
+    def test_the_port_that_the_kernel_chose(self):
+        for host in ("127.0.0.1", *(["[::1]"] if has_ipv6() else [])):
+            with self.subTest(host=host), \
+                    subprocess.Popen([str(IMSBENCH), "floor", f"{host}:0"],
+                                     stderr=subprocess.PIPE, text=True) as floor:
+                try:
+                    said = floor.stderr.readline()
+                    port = re.fullmatch(rf"listening on {re.escape(host)}:(\d+)\n", said)
+                    self.assertIsNotNone(port, said)
+                    with socket.create_connection((host.strip("[]"), int(port[1])), timeout=10):
+                        pass
+                finally:
+                    floor.kill()
 
 
 class Faults(Bench):
