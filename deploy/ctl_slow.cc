@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "deploy/ctl_watch.h"
 #include "deploy/live_counters.h"
-#include "deploy/operator_line.h"
 #include "shared/ids.h"
 
 namespace ims {
@@ -27,16 +27,12 @@ std::string connection_text(std::uint64_t bits) {
   return fmt::format("{}.{}.{}", id.gateway(), id.slot(), id.generation());
 }
 
-std::string kind_text(const SlowTrace& trace, const std::vector<std::string>& kinds) {
-  return trace.kind < kinds.size() ? kinds[trace.kind] : std::to_string(trace.kind);
-}
-
 nlohmann::json slow_json(const SlowTrace& trace, const std::vector<std::string>& kinds) {
   nlohmann::json stages = nlohmann::json::object();
   for (std::size_t i = 0; i < kStagesOnTheWay; ++i) {
     stages[std::string(kStageNames[i])] = trace.stage_ns[i];
   }
-  return {{"kind", kind_text(trace, kinds)},
+  return {{"kind", kinds.at(trace.kind)},
           {"total_ns", trace.total_ns},
           {"stage_ns", stages},
           {"ended_ms", trace.ended_wall_ms},
@@ -50,10 +46,11 @@ nlohmann::json slow_json(const SlowTrace& trace, const std::vector<std::string>&
 
 int run_slow(const SlowOptions& options) {
   const CounterFile file = open_live_counters(options.data, false);
+  check_kind(file, options.kind);
   const std::vector<std::string> kinds = file.trace_kinds();
   std::vector<SlowTrace> traces = file.slow_traces();
   std::erase_if(traces, [&](const SlowTrace& trace) {
-    return !options.kind.empty() && kind_text(trace, kinds) != options.kind;
+    return !options.kind.empty() && kinds.at(trace.kind) != options.kind;
   });
   if (traces.size() > options.count) traces.resize(options.count);
   if (options.json) {
@@ -69,7 +66,7 @@ int run_slow(const SlowOptions& options) {
   head.insert(head.end(), {"CONNECTION", "TENANT", "USER", "REQUEST"});
   std::vector<TableRow> rows = {head};
   for (const SlowTrace& trace : traces) {
-    TableRow row = {time_text(trace.ended_wall_ms), kind_text(trace, kinds),
+    TableRow row = {time_text(trace.ended_wall_ms), kinds.at(trace.kind),
                     duration_text(trace.total_ns)};
     for (const std::uint64_t ns : trace.stage_ns) row.push_back(duration_text(ns));
     row.insert(row.end(), {connection_text(trace.connection), std::to_string(trace.tenant),

@@ -3,6 +3,7 @@
 // Exit codes  0 done; 1 refused, failed, or (verify) problems found; 2 wrong usage.
 // Output      results on standard output, one sentence about what went wrong on standard error.
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -42,9 +43,8 @@ struct Arguments {
   SendOptions send;
   ListenOptions listen;
   std::string seconds;
-  std::uint64_t count = 0;
+  std::string count;
   std::string kind;
-  std::size_t slowest = 20;
   bool once = false;
 };
 
@@ -147,6 +147,16 @@ std::int64_t parse_interval(const std::string& text) {
   return ms;
 }
 
+std::uint64_t parse_count(const std::string& text) {
+  std::uint64_t count = 0;
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, count);  // takes no sign
+  if (read.ec != std::errc() || read.ptr != end || count == 0) {
+    throw OperatorError("--count takes a number from 1 on, not '" + text + "'", kExitUsage);
+  }
+  return count;
+}
+
 int send_text(const CLI::App& command, Arguments& arguments) {
   SendOptions& send = arguments.send;
   if (send.to.empty() == send.group.empty()) {
@@ -222,7 +232,7 @@ int run(int argc, char** argv) {
   CLI::App* slow = cli.add_subcommand(
       "slow", "the slowest of the followed messages of the last ten minutes, with their stages");
   add_watch_options(*slow, arguments);
-  slow->add_option("--count", arguments.slowest, "so many")->capture_default_str();
+  slow->add_option("--count", arguments.count, "so many; else 20");
   slow->add_option("--kind", arguments.kind, "login, relayed, stored, group or other");
   CLI::App* verify = cli.add_subcommand(
       "verify", "check the store: seqs dense, cursors at or below heads, memberships agree");
@@ -274,7 +284,9 @@ int run(int argc, char** argv) {
     return run_top(options);
   }
   if (slow->parsed()) {
-    return run_slow({arguments.data, arguments.slowest, arguments.kind, arguments.as_json});
+    SlowOptions options{.data = arguments.data, .kind = arguments.kind, .json = arguments.as_json};
+    if (given(*slow, "--count")) options.count = parse_count(arguments.count);
+    return run_slow(options);
   }
   if (verify->parsed()) {
     return verify_store(arguments.data, parse_duration(arguments.retention, "--retention"));
@@ -283,7 +295,7 @@ int run(int argc, char** argv) {
   if (send->parsed()) return send_text(*send, arguments);
   if (listen->parsed()) {
     arguments.listen.link = link_options(*listen, arguments);
-    if (given(*listen, "--count")) arguments.listen.count = arguments.count;
+    if (given(*listen, "--count")) arguments.listen.count = parse_count(arguments.count);
     if (given(*listen, "--seconds")) {
       arguments.listen.time_ms = parse_seconds(arguments.seconds, "--seconds");
     }

@@ -39,6 +39,14 @@ CounterFile open_live_counters(const DataDir& data, bool must_run) {
   }
 }
 
+void check_kind(const CounterFile& file, const std::string& kind) {
+  const std::vector<std::string> kinds = file.trace_kinds();
+  if (kind.empty() || std::ranges::find(kinds, kind) != kinds.end()) return;
+  std::string sentence = "--kind is one of";
+  for (const std::string& known : kinds) sentence += " " + known;
+  throw OperatorError(sentence, kExitUsage);
+}
+
 std::string duration_text(std::uint64_t ns) {
   const auto amount = static_cast<double>(ns);
   if (ns < 1000) return fmt::format("{} ns", ns);

@@ -19,6 +19,9 @@ CounterFile open_live_counters(const DataDir& data, bool must_run);
 
 bool is_running(const CounterFile& file);
 
+// Empty, or one of the file's kinds of followed messages; else an OperatorError of wrong usage.
+void check_kind(const CounterFile& file, const std::string& kind);
+
 // "812 ns", "4.1 us", "15 ms", "2.3 s": three digits at most, and a unit.
 std::string duration_text(std::uint64_t ns);
 // "812", "4.1k", "15k", "2.3M".

@@ -65,7 +65,9 @@ std::string stages_text(const StageReport& report) {
     const StageSummary total = summarize(kind.stages.back().times);
     if (total.count == 0) continue;
     if (!text.empty()) text += '\n';
-    text += fmt::format("{}: {} followed, 1 of {}\n", kind.name, total.count, report.trace_sample);
+    const std::uint64_t of = followed_of(kind.name, report.trace_sample);
+    text += fmt::format("{}: {} followed, {}\n", kind.name, total.count,
+                        of == 1 ? "every one" : fmt::format("1 of {}", of));
     std::vector<TableRow> rows = {
         {"STAGE", "COUNT", "MEAN", "P50", "P90", "P99", "P99.9", "MAX", "SHARE"}};
     for (const StageReport::Stage& stage : kind.stages) {
@@ -86,7 +88,9 @@ std::string stages_text(const StageReport& report) {
 
 nlohmann::json stages_json(const StageReport& report) {
   nlohmann::json kinds = nlohmann::json::object();
+  nlohmann::json one_of = nlohmann::json::object();
   for (const StageReport::Kind& kind : report.kinds) {
+    one_of[kind.name] = followed_of(kind.name, report.trace_sample);
     nlohmann::json& stages = kinds[kind.name] = nlohmann::json::object();
     const std::uint64_t total_ns = kind.stages.back().times.sum_ns;
     for (const StageReport::Stage& stage : kind.stages) {
@@ -104,7 +108,10 @@ nlohmann::json stages_json(const StageReport& report) {
             {"1", seconds(line.max_ns)}}}};
     }
   }
-  return {{"metric", "ims_stage_seconds"}, {"trace_sample", report.trace_sample}, {"kinds", kinds}};
+  return {{"metric", "ims_stage_seconds"},
+          {"trace_sample", report.trace_sample},
+          {"followed_one_of", one_of},
+          {"kinds", kinds}};
 }
 
 }  // namespace ims

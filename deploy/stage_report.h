@@ -44,7 +44,8 @@ StageSummary summarize(const CounterFile::StageTimes& times);
 
 // A table per kind of which there were messages; a sentence where there were none.
 std::string stages_text(const StageReport& report);
-// {"metric": "ims_stage_seconds", "trace_sample": n, "kinds": {KIND: {STAGE: {"count": ...}}}}
+// {"metric": "ims_stage_seconds", "trace_sample": n, "followed_one_of": {KIND: n},
+//  "kinds": {KIND: {STAGE: {"count": ...}}}}
 nlohmann::json stages_json(const StageReport& report);
 
 }  // namespace ims

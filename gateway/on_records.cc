@@ -133,6 +133,7 @@ void Gateway::on_login_answer(const LoginAnswerRecord& record) {
   connection.session = record.session;
   connection.user = record.user;
   connection.tenant = record.tenant;
+  tracer_.name_user(record.trace, record.user, record.tenant);
   connection.send_only = (record.header.flags & kFlagSendOnly) != 0;
   connection.copies = (record.header.flags & kFlagCopies) != 0;
   connection.set_sender(user, device, pool_);

@@ -91,6 +91,14 @@ TraceId Tracer::begin(TraceSlot* slot, TraceKind kind, std::uint64_t connection,
 
 // ---- the end ------------------------------------------------------------------------------------
 
+void Tracer::name_user(TraceId id, UserId user, TenantId tenant) noexcept {
+  if (id == 0) return;
+  TraceSlot* const slot = traces_->find(id);
+  if (slot == nullptr) return;
+  slot->user = user.value;
+  slot->tenant = tenant.value;
+}
+
 // The connection's queue ends with the trace's frame.
 void Tracer::follow(Connection& connection, TraceId id) {
   std::uint16_t index = free_queued_;

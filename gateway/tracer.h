@@ -4,6 +4,7 @@
 //   take_frames    due() ─▶ frame_begins()                 before the frame is looked at
 //   push_request   next() ─▶ a slot, 0 for most            its record is being written
 //   on_records     enter(kQueue), follow(connection, id)   its frame is owed
+//                  name_user(id, user, tenant)             of a login, which had neither
 //   flush_one      sending(connection)                     a send was asked for
 //   on_send        taken(connection, bytes) ─▶ finish      the last byte left
 //   on_closed      forget(connection)                      none of it will leave
@@ -64,6 +65,8 @@ class Tracer {
   // ---- the end ----
 
   void enter(TraceId id, Stage stage) const noexcept { traces_->enter(id, stage); }
+  // Whose login it is, once that is known. 0: nothing happens.
+  void name_user(TraceId id, UserId user, TenantId tenant) noexcept;
   void follow(Connection& connection, TraceId id);
   void sending(Connection& connection) noexcept;
   void taken(Connection& connection, std::size_t bytes) noexcept;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 #include <system_error>
 
@@ -17,6 +18,8 @@ namespace ims {
 namespace {
 
 constexpr std::size_t kPageBytes = 4096;
+
+constexpr std::int64_t kWallMsMax = 253'402'300'799'999;  // the end of the year 9999
 
 constexpr std::size_t round_up_page(std::size_t bytes) {
   return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
@@ -89,6 +92,14 @@ bool is_valid(const CounterFileHeader& header, std::uint64_t file_bytes) {
   if (header.layout != kCounterFileLayout || header.file_bytes != file_bytes) return false;
   const std::uint64_t cells = std::uint64_t{header.trace_kind_count} * header.stage_count;
   if (cells > file_bytes) return false;
+  // SlowTrace and histogram.h have so many of them.
+  if (header.stage_count != kStageCount || header.histogram_buckets != kHistogramBuckets ||
+      header.trace_kind_count == 0) {
+    return false;
+  }
+  // A process to ask for: kill() takes 0 and less for other things.
+  if (header.pid == 0 || header.pid > std::numeric_limits<std::int32_t>::max()) return false;
+  if (header.started_wall_ms < 0 || header.started_wall_ms > kWallMsMax) return false;
   return fits(header.names_offset, header.cell_count, sizeof(CounterFileName), file_bytes) &&
          fits(header.stages_offset, header.stage_count, sizeof(CounterFileName), file_bytes) &&
          fits(header.kinds_offset, header.trace_kind_count, sizeof(CounterFileName), file_bytes) &&
@@ -105,6 +116,40 @@ bool is_valid(const CounterFileHeader& header, std::uint64_t file_bytes) {
               header.region_bytes) &&
          header.slow_offset % sizeof(std::uint64_t) == 0 &&
          fits(header.slow_offset, header.slow_count, sizeof(SlowTrace), header.region_bytes);
+}
+
+// What is printed as it stands: visible ASCII, and zeros up to the end.
+bool is_name(const CounterFileName& entry) {
+  const auto* const last = std::end(entry.name);
+  const auto* const end = std::find(std::begin(entry.name), last, '\0');
+  return end != std::begin(entry.name) && end != last &&
+         std::all_of(std::begin(entry.name), end, [](char c) { return c > ' ' && c < 127; }) &&
+         std::all_of(end, last, [](char c) { return c == '\0'; });
+}
+
+bool is_free(const CounterFileName& entry) {
+  return std::ranges::all_of(entry.name, [](char c) { return c == '\0'; });
+}
+
+// Tables that lie within the file. Threads are taken from the first on.
+bool has_names(const std::byte* begin, const CounterFileHeader& header) {
+  const auto table = [&](std::uint64_t offset, std::uint32_t count) {
+    return std::span(reinterpret_cast<const CounterFileName*>(begin + offset), count);
+  };
+  const auto is_known_cell = [](const CounterFileName& entry) {
+    return is_name(entry) && entry.kind <= static_cast<std::uint8_t>(CounterKind::kPeak);
+  };
+  const auto threads = table(header.threads_offset, header.thread_count_max);
+  const auto taken_end = std::ranges::find_if(threads, is_free);
+  return std::ranges::all_of(table(header.names_offset, header.cell_count), is_known_cell) &&
+         std::ranges::all_of(table(header.stages_offset, header.stage_count), is_name) &&
+         std::ranges::all_of(table(header.kinds_offset, header.trace_kind_count), is_name) &&
+         std::all_of(threads.begin(), taken_end, is_name) &&
+         std::all_of(taken_end, threads.end(), is_free);
+}
+
+[[noreturn]] void fail_damaged(std::string_view what) {
+  throw std::runtime_error(fmt::format("{} is damaged or of another version", what));
 }
 
 // Pairs with the writer's relaxed store: a whole value, of some recent moment. An atomic load of 8
@@ -196,9 +241,8 @@ CounterFile CounterFile::open(const std::filesystem::path& path) {
 
   CounterFile file;
   file.mapping_ = FileMapping(static_cast<std::byte*>(begin), size);
-  if (!is_valid(file.header(), size)) {
-    throw std::runtime_error(
-        fmt::format("the counters file {} is damaged or of another version", path.string()));
+  if (!is_valid(file.header(), size) || !has_names(file.mapping_.begin(), file.header())) {
+    fail_damaged(fmt::format("the counters file {}", path.string()));
   }
   return file;
 }
@@ -316,7 +360,13 @@ std::vector<SlowTrace> CounterFile::slow_traces() const {
     const auto* const entries =
         reinterpret_cast<const SlowTrace*>(region(gateway) + header().slow_offset);
     for (std::size_t i = 0; i < header().slow_count; ++i) {
-      if (const auto trace = SlowTable::read(entries[i])) list.push_back(*trace);
+      const auto trace = SlowTable::read(entries[i]);
+      if (!trace) continue;
+      if (trace->kind >= header().trace_kind_count ||
+          trace->ended_wall_ms > static_cast<std::uint64_t>(kWallMsMax)) {
+        fail_damaged("a slow message in the counters file");
+      }
+      list.push_back(*trace);
     }
   }
   std::ranges::sort(list, std::ranges::greater{}, &SlowTrace::total_ns);

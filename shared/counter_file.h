@@ -125,7 +125,8 @@ class CounterFileWriter {
 // The outside: a live view of a server's file.
 class CounterFile {
  public:
-  // Throws when the file is missing, cut short or of another layout.
+  // Throws when the file is missing, cut short, of another layout, or its tables are not in it or
+  // have no names.
   static CounterFile open(const std::filesystem::path& path);
 
   std::vector<std::string> names() const;    // of the cells, in the file's order
@@ -146,7 +147,8 @@ class CounterFile {
     std::vector<std::uint64_t> histogram;  // messages, by histogram_bucket() of nanoseconds
   };
   StageTimes stage_times(std::string_view kind, std::string_view stage) const;
-  // Of all gateways, the slowest first.
+  // Of all gateways, the slowest first; each of a kind that trace_kinds() has. Throws where what
+  // stands there is none.
   std::vector<SlowTrace> slow_traces() const;
 
   std::uint64_t pid() const noexcept;

@@ -30,8 +30,8 @@ struct SlowTrace {
   std::uint64_t ended_wall_ms = 0;
   std::uint64_t kind = 0;                    // TraceKind
   std::uint64_t connection = 0;              // ConnectionId of who sent the request
-  std::uint64_t user = 0;                    // UserId of who sent it; 0: a login
-  std::uint64_t tenant = 0;                  // TenantId; 0: a login
+  std::uint64_t user = 0;                    // UserId of who sent it; 0: a login that was refused
+  std::uint64_t tenant = 0;                  // TenantId; likewise
   std::uint64_t request_id = 0;
 };
 inline constexpr std::size_t kSlowTraceCells = sizeof(SlowTrace) / sizeof(std::uint64_t);

@@ -62,6 +62,13 @@ inline constexpr std::string_view kTraceKindNames[] = {"login", "relayed", "stor
                                                        "other"};
 inline constexpr std::size_t kTraceKindCount = std::size(kTraceKindNames);
 
+// One message of so many is followed, where trace_sample is `trace_sample` (0: none): every login
+// (gateway/tracer.h).
+constexpr std::uint64_t followed_of(std::string_view kind, std::uint64_t trace_sample) {
+  const bool is_login = kind == kTraceKindNames[static_cast<std::size_t>(TraceKind::kLogin)];
+  return is_login && trace_sample != 0 ? 1 : trace_sample;
+}
+
 // Cells of 8 bytes: the sums by kind and stage, then the histograms in the same order.
 inline constexpr std::size_t kStageSums = kTraceKindCount * kStageCount;
 inline constexpr std::size_t kStageBlockCells = kStageSums * (1 + kHistogramBuckets);

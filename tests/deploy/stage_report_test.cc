@@ -102,6 +102,25 @@ TEST_CASE("the table has a line per stage and the whole's last; nothing followed
   CHECK(text.find("relayed") == std::string::npos);
 }
 
+TEST_CASE("of each kind it says how many are followed: of logins every one") {
+  File file;  // of 16
+  for (const TraceKind kind : {TraceKind::kLogin, TraceKind::kStored, TraceKind::kOther}) {
+    file.record(0, kind, Stage::kTotal, 5);
+  }
+  const StageReport report = read_stages(CounterFile::open(file.path));
+  const std::string text = stages_text(report);
+  CHECK(text.find("login: 1 followed, every one\n") != std::string::npos);
+  CHECK(text.find("stored: 1 followed, 1 of 16\n") != std::string::npos);
+  CHECK(text.find("other: 1 followed, 1 of 16\n") != std::string::npos);
+  const nlohmann::json one_of = stages_json(report)["followed_one_of"];
+  CHECK(one_of.size() == kTraceKindCount);
+  CHECK(one_of["login"] == 1);
+  CHECK(one_of["group"] == 16);
+  CHECK(followed_of("login", 0) == 0);
+  CHECK(followed_of("relayed", 0) == 0);
+  CHECK(followed_of("relayed", 1) == 1);
+}
+
 TEST_CASE("the JSON has counts, sums and quantiles in seconds") {
   File file;
   file.record(0, TraceKind::kStored, Stage::kCommit, 2'000'000);

@@ -291,10 +291,18 @@ class Commands(case.Case):
 
     def test_wrong_usage(self):
         for words in (("latency", "--kind", "nonsense"), ("top", "--once", "--interval", "0"),
-                      ("latency", "--interval", "soon")):
+                      ("latency", "--interval", "soon"), ("slow", "--kind", "nonsense"),
+                      ("slow", "--count", "0"), ("slow", "--count", "-1"),
+                      ("slow", "--count", "1.5"), ("slow", "--count", "many"),
+                      ("slow", "--count", ""), ("slow", "--count", "18446744073709551616")):
             done = self.server.ctl(*words, check=False)
             self.expect(f"exit code of {words}", 2, done.returncode)
-            self.assertNotEqual(done.stderr, "")
+            self.assertRegex(done.stderr, rf"\Aimsctl: {words[-2]} takes|\Aimsctl: {words[-2]} is|"
+                                          rf"\Aimsctl: {words[-2]}: ")
+            self.expect(f"standard output of {words}", "", done.stdout)
+        for count in (1, 18446744073709551615):
+            self.expect(f"exit code with --count {count}", 0,
+                        self.server.ctl("slow", "--count", count).returncode)
 
 
 class Ended(case.OwnServer, case.Case):
@@ -312,6 +320,23 @@ class Ended(case.OwnServer, case.Case):
             self.expect(f"exit code of {words}", 1, done.returncode)
             self.assertIn("no server runs here", done.stderr)
         self.server.start()
+
+    def test_a_login_is_of_its_user(self):
+        alice = self.login(case.fresh("alice"))
+        refused = self.login(case.fresh("bob"), token="none", expect=codes.UNAUTHENTICATED)
+        alice.sync()
+
+        def slow():
+            return [json.loads(line) for line in
+                    self.server.ctl("slow", "--count", 1000, "--json").stdout.splitlines()]
+        self.eventually("followed", ["login", "login", "other"],
+                        lambda: sorted(row["kind"] for row in slow()))
+        who = {}
+        for row in slow():
+            who.setdefault(row["kind"], set()).add((row["tenant"], row["user"]))
+        self.expect("whose", who["other"] | {(0, 0)}, who["login"])
+        self.expect("nobody's", set(), who["other"] & {(0, 0)})
+        refused.close()
 
     def test_nobody_is_followed(self):
         self.server.stop()

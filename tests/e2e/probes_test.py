@@ -63,7 +63,7 @@ class Probes(case.Case):
         scripts = {path.stem: path.read_text() for path in TRACE.glob("*.bt")}
         self.expect("scripts", SCRIPTS, set(scripts))
         for name, text in scripts.items():
-            self.assertIn(f"bpftrace -p PID deploy/trace/{name}.bt [SECONDS]", text)
+            self.assertIn(f"deploy/trace/attach {name} PID [SECONDS]", text)
 
     def test_the_program_has_a_build_id_and_frame_pointers(self):
         notes = subprocess.run(["readelf", "-n", str(server_module.IMSD)], capture_output=True,
@@ -80,7 +80,7 @@ class Scripts(case.Case):
 
     def run_script(self, name, act):
         """Its output; `act` is done again and again while it watches."""
-        command = ["bpftrace", "-p", str(self.server.pid), str(TRACE / f"{name}.bt"), str(SECONDS)]
+        command = [str(TRACE / "attach"), name, str(self.server.pid), str(SECONDS)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True) as script:
             deadline = time.monotonic() + TIMEOUT_S
@@ -186,22 +186,73 @@ class Scripts(case.Case):
         self.assertRegex(text, r"@actions\[dropped\]: \d+")
 
 
+class WrongUse(case.Case):
+    """A line on standard error says what is wrong: nothing of Python's, nothing of the tracer's."""
+    shared = case.use_server(gateways=1, workers=1)
+
+    def expect_line(self, code, says, program, *words, **environment):
+        done = subprocess.run([str(TRACE / program), *map(str, words)], capture_output=True, text=True,
+                              timeout=TIMEOUT_S, env={**os.environ, **environment})
+        what = f"{program} {words}: {done.stderr}"
+        self.expect(f"exit code of {what}", code, done.returncode)
+        self.expect(f"output of {what}", "", done.stdout)
+        self.expect(f"lines of {what}", 1, len(done.stderr.splitlines()))
+        self.assertTrue(done.stderr.startswith(f"{program}: "), what)
+        self.assertIn(says, done.stderr)
+
+    def test_no_process_or_another(self):
+        for program, before in (("flame", ()), ("attach", ("wakes",))):
+            with self.subTest(program=program):
+                self.expect_line(2, "PID", program, *before)
+                for pid in ("imsd", "-5", "0", "1.5", "", 2**31, 10**30):
+                    self.expect_line(2, "PID", program, *before, pid)
+                self.expect_line(1, "no process", program, *before, 2**31 - 1)
+                self.expect_line(1, "no imsd", program, *before, os.getpid())
+                self.expect_line(1, "no imsd", program, *before, 1)
+
+    def test_other_arguments(self):
+        pid = self.server.pid
+        self.expect_line(2, "NAME", "attach")
+        self.expect_line(2, "nonsense", "attach", "nonsense", pid)
+        for seconds in ("0", "-1", "1.5", "nan", "soon", 86_401):
+            self.expect_line(2, "SECONDS", "attach", "wakes", pid, seconds)
+        for seconds in ("0", "-1", "nan", "inf", "soon", 86_400.5):
+            self.expect_line(2, "--seconds", "flame", pid, f"--seconds={seconds}")
+        for frequency in ("0", "-1", "many", 10_001):
+            self.expect_line(2, "--frequency", "flame", pid, f"--frequency={frequency}")
+        self.expect_line(2, "--nonsense", "flame", pid, "--nonsense")
+
+    def test_a_file_that_cannot_be_written(self):
+        pid, folder = self.server.pid, self.server.scratch
+        self.expect_line(1, "is a folder", "flame", pid, "--out", folder)
+        self.expect_line(1, "no folder", "flame", pid, "--out", folder / "none" / "flame.svg")
+        self.expect_line(1, "no folder", "flame", pid, "--out", server_module.IMSD / "flame.svg")
+
+    def test_without_the_tracer(self):
+        nothing = str(self.server.scratch)
+        out = self.server.scratch / "flame.svg"
+        self.expect_line(1, "perf is not installed", "flame", self.server.pid, "--out", out,
+                         PATH=nothing)
+        self.expect_line(1, "bpftrace is not installed", "attach", "wakes", self.server.pid,
+                         PATH=nothing)
+
+
 @unittest.skipUnless(shutil.which("perf"), "perf is not installed")
 class Flame(case.Case):
     shared = case.use_server(gateways=1, workers=1)
 
-    def flame(self, *flags):
+    def flame(self, *flags, out=None, code=0):
         with load.Load(self.server, "pair", "--connections", 50, "--window", 32, "--seconds",
                        30) as run:
             run.until("start")
-            out = self.server.scratch / "flame.out"
+            out = out or self.server.scratch / "flame.out"
             done = subprocess.run([str(TRACE / "flame"), str(self.server.pid), "--seconds", "2",
                                    "--out", str(out), *flags], capture_output=True, text=True,
                                   timeout=TIMEOUT_S)
         if "perf record failed" in done.stderr:
             self.skipTest(done.stderr)
-        self.expect(f"exit code ({done.stderr})", 0, done.returncode)
-        return out
+        self.expect(f"exit code ({done.stderr})", code, done.returncode)
+        return out if code == 0 else done.stderr
 
     def test_svg_is_well_formed_and_names_threads_and_functions(self):
         root = ElementTree.parse(self.flame()).getroot()
@@ -231,11 +282,9 @@ class Flame(case.Case):
         self.assertGreater(deepest, 4)
         self.assertTrue(any("gateway::Gateway::" in line for line in lines))
 
-    def test_nobody_there(self):
-        done = subprocess.run([str(TRACE / "flame"), "999999999"], capture_output=True, text=True,
-                              timeout=TIMEOUT_S)
-        self.expect("exit code", 1, done.returncode)
-        self.assertIn("no process", done.stderr)
+    def test_the_disk_is_full(self):
+        self.expect("said", "flame: cannot write /dev/full: No space left on device\n",
+                    self.flame(out=Path("/dev/full"), code=1))
 
 
 if __name__ == "__main__":

@@ -120,6 +120,38 @@ TEST_CASE("kinds go by what was asked; a login and any other request are answere
   CHECK(world.count(Counter::kTracesStarted) == world.count(Counter::kTracesFinished));
 }
 
+// User and tenant of the one login in the table of slow messages.
+std::pair<std::uint64_t, std::uint64_t> user_of_login(const TracedWorld& world) {
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> found;
+  for (const SlowTrace& entry : world.trace_memory.regions()[0].slow) {
+    const auto trace = SlowTable::read(entry);
+    if (!trace || trace->kind != static_cast<std::uint64_t>(TraceKind::kLogin)) continue;
+    REQUIRE_FALSE(found);
+    found = {trace->user, trace->tenant};
+  }
+  REQUIRE(found);
+  return *found;
+}
+
+TEST_CASE("a login is of the user that its answer names, a refused one of nobody") {
+  for (const Code code : {Code::kOk, Code::kUnauthenticated}) {
+    CAPTURE(code);
+    TracedWorld world;
+    world.io.write(world.io.connect(), v2_connect(connect_message("alice")));
+    world.turns(3);
+    const auto login = world.next_record();
+    REQUIRE(login);
+    world.wait_ns(1000);
+    CHECK(world.answer_login(*login, code, 7, "alice"));
+    world.turns(6);
+    const bool is_in = code == Code::kOk;
+    CHECK(user_of_login(world) ==
+          std::pair{std::uint64_t{is_in ? 1007u : 0u}, std::uint64_t{is_in ? 5u : 0u}});
+  }
+  TracedWorld unfollowed(0);
+  unfollowed.log_in("alice");
+}
+
 TEST_CASE("a refused login ends with its answer too") {
   TracedWorld world;
   const auto client = world.io.connect();

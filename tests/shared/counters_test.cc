@@ -248,6 +248,85 @@ TEST_CASE("a file that is missing, cut or damaged is refused") {
   }
 }
 
+TEST_CASE("what is printed as it stands is looked at first") {
+  const Cleanup cleanup;
+  CounterFileHeader header;
+  const auto open_with = [&](auto offset_of, std::string_view bytes) {
+    {
+      CounterFileWriter writer = CounterFileWriter::create(kPath, {3, 1}, 0);
+      writer.take_block("gw0");
+      writer.take_block("worker0");
+    }
+    std::fstream file(kPath, std::ios::in | std::ios::out | std::ios::binary);
+    file.read(reinterpret_cast<char*>(&header), sizeof header);
+    file.seekp(static_cast<std::streamoff>(offset_of()));
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    file.close();
+    return CounterFile::open(kPath);
+  };
+  using namespace std::literals;
+  constexpr std::size_t kEntry = sizeof(CounterFileName);
+  const auto name_of_cell = [&] { return header.names_offset + 2 * kEntry; };
+  CHECK(open_with(name_of_cell, "ims_other\0"s + std::string(69, '\0')).names()[2] == "ims_other");
+  CHECK_THROWS(open_with(name_of_cell, "\x1b[2Jims\0"sv));        // a terminal would obey
+  CHECK_THROWS(open_with(name_of_cell, "ims other\0"sv));
+  CHECK_THROWS(open_with(name_of_cell, "\xff"sv));
+  CHECK_THROWS(open_with(name_of_cell, std::string(79, '\0')));    // no name
+  CHECK_THROWS(open_with(name_of_cell, std::string(79, 'x')));     // without an end
+  CHECK_THROWS(open_with(name_of_cell, "ims\0x"sv));               // something behind the end
+  CHECK_NOTHROW(open_with([&] { return name_of_cell() + 79; }, "\2"sv));  // kPeak
+  CHECK_THROWS(open_with([&] { return name_of_cell() + 79; }, "\3"sv));
+  CHECK_THROWS(open_with([&] { return header.stages_offset; }, "\n"sv));
+  CHECK_THROWS(open_with([&] { return header.kinds_offset; }, "\n"sv));
+  CHECK_THROWS(open_with([&] { return header.threads_offset + kEntry; }, "\n"sv));
+  CHECK_THROWS(open_with([&] { return header.threads_offset; }, "\0\0\0\0"sv));  // a gap
+  CHECK_NOTHROW(open_with([&] { return header.threads_offset + 2 * kEntry; }, "a"sv));
+
+  // All of it behind the first page.
+  const auto first_page = [&] { return header.names_offset; };
+  const auto bytes = static_cast<std::size_t>(std::filesystem::file_size(kPath)) - 4096;
+  CHECK_THROWS(open_with(first_page, std::string(bytes, '\xa5')));
+  CHECK_THROWS(open_with(first_page, std::string(bytes, 'A')));
+  CHECK_THROWS(open_with(first_page, std::string(bytes, '\0')));
+}
+
+TEST_CASE("the server of a file is a process, and began at some time") {
+  const Cleanup cleanup;
+  const auto open_with = [](std::size_t offset, std::uint64_t value) {
+    CounterFileWriter::create(kPath, {1, 0}, 0);
+    std::fstream file(kPath, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(offset));
+    file.write(reinterpret_cast<const char*>(&value), sizeof value);
+    file.close();
+    return CounterFile::open(kPath);
+  };
+  constexpr std::size_t kPid = offsetof(CounterFileHeader, pid);
+  CHECK_THROWS(open_with(kPid, 0));
+  CHECK(open_with(kPid, 1).pid() == 1);
+  CHECK(open_with(kPid, 0x7fff'ffff).pid() == 0x7fff'ffff);
+  CHECK_THROWS(open_with(kPid, 0x8000'0000));
+  constexpr std::size_t kStarted = offsetof(CounterFileHeader, started_wall_ms);
+  CHECK_NOTHROW(open_with(kStarted, 253'402'300'799'999));
+  CHECK_THROWS(open_with(kStarted, 253'402'300'800'000));
+  CHECK_THROWS(open_with(kStarted, ~std::uint64_t{0}));
+}
+
+TEST_CASE("a slow message of no kind, or of no time, is refused") {
+  const Cleanup cleanup;
+  const auto read_with = [](std::uint64_t kind, std::uint64_t ended_ms) {
+    CounterFileWriter writer = CounterFileWriter::create(kPath, {1, 1}, 0);
+    SlowTrace trace;
+    trace.total_ns = 5;
+    trace.kind = kind;
+    trace.ended_wall_ms = ended_ms;
+    SlowTable(writer.trace_regions()[0].slow).offer(trace);
+    return CounterFile::open(kPath).slow_traces().size();
+  };
+  CHECK(read_with(kTraceKindCount - 1, 253'402'300'799'999) == 1);
+  CHECK_THROWS(read_with(kTraceKindCount, 1));
+  CHECK_THROWS(read_with(0, 253'402'300'800'000));
+}
+
 TEST_CASE("a reader beside a writer sees values that only grow") {
   const Cleanup cleanup;
   CounterFileWriter writer = CounterFileWriter::create(kPath, {1, 0}, 0);
