@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "shared/clock.h"
+#include "shared/counters.h"
 #include "shared/log.h"
 
 namespace ims::logic {
@@ -91,6 +92,7 @@ StoreStatus ReopeningStore::compact() {
 }
 
 void ReopeningStore::report(CounterBlock& counters) const {
+  counters.set(Counter::kStoreReopened, reopenings_);
   if (store_) store_->report(counters);
 }
 

@@ -46,7 +46,7 @@ class ReopeningStore final : public DurableStore {
   StoreStatus checkpoint(const std::string& directory) override;
   void report(CounterBlock& counters) const override;
 
-  // How often it was opened again.
+  // How often it was opened again: ims_store_reopened_total.
   std::uint64_t reopenings() const noexcept { return reopenings_; }
 
  private:

@@ -139,6 +139,7 @@ IMS_GAUGE(kSegmentBytes, "ims_segment_bytes")
 IMS_GAUGE(kSegmentsUnsealed, "ims_segments_unsealed")
 IMS_GAUGE(kSegmentIndexBytes, "ims_segment_index_bytes")
 IMS_GAUGE(kSegmentWaits, "ims_segment_waits")
+IMS_COUNTER(kStoreReopened, "ims_store_reopened_total")
 
 // what runs: 1 in the cell that applies
 IMS_GAUGE(kInfoIoUring, "ims_info{io=\"uring\"}")

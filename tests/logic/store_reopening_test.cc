@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "shared/counters.h"
 #include "tests/support/fault_files.h"
 #include "tests/support/store_engines.h"
 #include "tests/support/store_oracle.h"
@@ -83,6 +84,31 @@ TEST_CASE("reopening: once there is room, sync() opens the store again and all o
   disk.files.lose_power(7);
   ReopeningStore store(disk.directory.path(), disk.options());
   CHECK(oracle.check(store, false) == "");
+}
+
+TEST_CASE("reopening: each is counted, and the counter outlives the store that it counts") {
+  Disk disk;
+  StoreOracle oracle(kValueBytes);
+  ReopeningStore store(disk.directory.path(), disk.options());
+  CounterBlock counters;
+  const auto counted = [&] {
+    store.report(counters);
+    return counters.get(Counter::kStoreReopened);
+  };
+  CHECK(counted() == 0);
+  for (std::uint64_t round = 1; round <= 2; ++round) {
+    run_full(disk, store, oracle);
+    CHECK(counted() == round - 1);
+    disk.heal();
+    REQUIRE(store.sync() == StoreStatus::kOk);
+    CHECK(counted() == round);
+    CHECK(store.sync() == StoreStatus::kOk);
+    CHECK(counted() == round);
+  }
+  run_full(disk, store, oracle);
+  disk.fail();
+  CHECK(store.sync() == StoreStatus::kIoError);
+  CHECK(counted() == 2);
 }
 
 TEST_CASE("reopening: what was written without sync is there afterwards too, and durable") {
