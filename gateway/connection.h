@@ -113,10 +113,10 @@ struct Connection {
   std::uint8_t frames_turn = 0;
   State state = State::kFree;
   Edition edition = Edition::kV2;
-  CloseReason close_reason = CloseReason::kNormal;
   Hold hold = Hold::kNone;
   WorkerIndex home = 0;              // the worker of its user, from kLogin on
 
+  CloseReason close_reason : 4 = CloseReason::kNormal;
   bool recv_armed : 1 = false;       // the kernel may report bytes
   bool recv_stopping : 1 = false;    // asked to stop
   bool send_in_flight : 1 = false;
@@ -134,6 +134,7 @@ struct Connection {
   bool owes_taken : 1 = false;       // notices for `home` that wait for room in its ring
   bool owes_refused : 1 = false;
   bool owes_drained : 1 = false;
+  bool owes_copies : 1 = false;
   bool owes_ended : 1 = false;
   bool notice_queued : 1 = false;    // stands in the queue of notices
   bool ended_told : 1 = false;       // kEnded is in the ring, or nobody needs it
@@ -179,5 +180,6 @@ struct Liveness {
 static_assert(sizeof(Connection) + sizeof(Liveness) <= kConnectionIdleBytesMax,
               "DESIGN.md section 4");
 static_assert(sizeof(Connection) == 176);
+static_assert(static_cast<unsigned>(CloseReason::kRateLimited) < 16, "Connection::close_reason");
 
 }  // namespace ims::gateway

@@ -227,6 +227,7 @@ class Gateway {
   void report_taken(Connection& connection);
   void refuse_rows(Connection& connection);
   void check_drained(Connection& connection);
+  void confirm_copies(Connection& connection);
   void tell_ended(Connection& connection);
   void send_notices(Connection& connection);
   bool try_notices(Connection& connection);

@@ -5,6 +5,7 @@
 //              wait for it; at most once per turn
 //   kRefused   rows from an ordinal on found no room
 //   kDrained   there is room again; follows each kRefused once
+//   kCopiesSet the connection's messages have kFlagCopies from here on, as was asked to be told
 //   kEnded     the connection is gone, with the final ordinal; the last record of the connection
 //
 // A notice that finds the ring full stays owed by its connection, and the connection waits in a
@@ -56,6 +57,13 @@ void Gateway::check_drained(Connection& connection) {
   }
   connection.drained_due = false;
   connection.owes_drained = true;
+  send_notices(connection);
+}
+
+// Who has ended says so anyway.
+void Gateway::confirm_copies(Connection& connection) {
+  if (connection.ended_told || connection.owes_ended) return;
+  connection.owes_copies = true;
   send_notices(connection);
 }
 
@@ -111,6 +119,10 @@ bool Gateway::try_notices(Connection& connection) {
   if (connection.owes_drained && !connection.owes_ended) {
     if (!tell(RecordKind::kDrained, connection.taken_ordinal)) return false;
     connection.owes_drained = false;
+  }
+  if (connection.owes_copies && !connection.owes_ended) {
+    if (!tell(RecordKind::kCopiesSet, connection.taken_ordinal)) return false;
+    connection.owes_copies = false;
   }
   if (connection.owes_ended) {
     if (!tell(RecordKind::kEnded, connection.taken_ordinal)) return false;

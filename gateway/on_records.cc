@@ -52,6 +52,7 @@ IMS_INLINE bool Gateway::on_record(Worker& worker, ByteView record) {
       const auto& copies = record_as<CopiesRecord>(record);
       if (Connection* connection = table_.find(copies.connection)) {
         connection->copies = (copies.header.flags & kFlagCopies) != 0;
+        if ((copies.header.flags & kFlagConfirm) != 0) confirm_copies(*connection);
       }
       return true;
     }

@@ -51,6 +51,12 @@ struct Effect {
   std::uint32_t payload_offset = 0;  // the answer's payload, or the outbox row, in `arena`
   std::uint32_t payload_bytes = 0;
   std::uint32_t dedupe_offset = 0;  // kRow, with `has_dedupe`: the DedupeKey, in `arena`
+
+  // A message that nobody waits for: who sent it was answered when the recipient's row was durable.
+  bool is_own_copy() const noexcept {
+    return kind == Kind::kRow && row_kind == RowKind::kMessage && owner->kind == NameKind::kUser &&
+           requester.connection == ConnectionId{};
+  }
 };
 
 struct Batch : CommitBatch {

@@ -341,6 +341,7 @@ void Worker::fail_batch(Batch& batch, std::vector<Load*>& loads) {
     const std::string_view arena = batch.arena;
     switch (effect.kind) {
       case Effect::Kind::kRow:
+        if (effect.is_own_copy()) counters_.add(Counter::kCopiesLost);
         if (effect.has_dedupe) {
           const auto it = pending_dedupe_.find(dedupe_key_at(arena, effect.dedupe_offset));
           if (it != pending_dedupe_.end()) {

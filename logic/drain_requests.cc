@@ -15,7 +15,8 @@ bool is_relayed_to_user(ByteView message) noexcept {
 
 constexpr bool is_notice(RecordKind kind) noexcept {
   return kind == RecordKind::kTaken || kind == RecordKind::kRefused ||
-         kind == RecordKind::kDrained || kind == RecordKind::kEnded;
+         kind == RecordKind::kDrained || kind == RecordKind::kCopiesSet ||
+         kind == RecordKind::kEnded;
 }
 
 }  // namespace

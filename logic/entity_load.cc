@@ -285,6 +285,8 @@ void Worker::finish_load(Load* load) {
         end_login(login.connection);
       } else if (kind < RecordKind::kLoginAnswer) {
         refuse(requester_of(record_as<RequestRecord>(record)), Code::kUnavailable);
+      } else if (kind == record_kind(HandoffKind::kOwnCopy)) {
+        counters_.add(Counter::kCopiesLost);
       }
     }
     return free_load(load);

@@ -19,6 +19,7 @@ namespace ims::logic {
 namespace {
 
 constexpr std::int64_t kReplacedWaitMs = 1000;  // for the older session's last cursors
+constexpr std::int64_t kAnnouncedWaitMs = 1000;  // for gateways to copy to a new device
 constexpr std::int64_t kLastUsedRefreshMs = 3'600'000;
 
 }  // namespace
@@ -166,7 +167,8 @@ void Worker::open_session(User& user, const LoginRecord& record) {
   counters_.set(Counter::kSessions, sessions_.size());
   bool writes = is_new_user;
 
-  user.known_devices = count_devices(user);
+  const std::uint8_t devices_before = count_devices(user);
+  user.known_devices = devices_before;
   if (session.send_only) {
     ++user.send_only_count;
   } else {
@@ -237,7 +239,11 @@ void Worker::open_session(User& user, const LoginRecord& record) {
       put_cursor(user, session.device, inbox, session.inbox.acked());
       take_cursors(session);
       user.known_devices = count_devices(user);
-      tell_copies(user);
+      tell_copies(user, &session, devices_before);
+      if (session.waits()) {
+        session.login->wait_until_ms = now_.mono_ms + kAnnouncedWaitMs;
+        waiting_sessions_.push_back(session.connection);
+      }
       touch_head(user);  // a login behind this one waits for the same batch
       writes = true;
     } else {
@@ -287,8 +293,8 @@ const Session* Worker::session_of(const User& user, std::string_view device) {
 
 // ---- the answer ---------------------------------------------------------------------------------
 
-// Once what the login wrote is durable and the replaced session's last cursors are known: acked_seq
-// is where the pushes go on.
+// Once what the login wrote is durable, the replaced session's last cursors are known (acked_seq is
+// where the pushes go on) and the user's other sessions copy what they send to the device.
 void Worker::send_login_answer(Session& session) {
   if (session.answered || !session.login_durable) return;
   // One that is ended meanwhile waits for nobody: the gateway owes the answer before the
@@ -296,8 +302,9 @@ void Worker::send_login_answer(Session& session) {
   if (session.waits() && !session.closing) return;
   const User& user = *session.user;
   LoginAnswerRecord record;
-  record.header.flags = static_cast<std::uint8_t>((session.send_only ? kFlagSendOnly : 0) |
-                                                  (copies_due(user, session) ? kFlagCopies : 0));
+  record.header.flags =
+      static_cast<std::uint8_t>((session.send_only ? kFlagSendOnly : 0) |
+                                (session.copies_due(user.known_devices) ? kFlagCopies : 0));
   record.session = session.id;
   record.user = user.id();
   record.user_hash = user.hash;

@@ -18,7 +18,11 @@ void Worker::handle_session_record(ByteView bytes) {
   const auto& record = record_as<SessionRecord>(bytes);
   if (record.header.kind == RecordKind::kEnded) return on_ended(record);
   Session* session = find_session(record.connection);
-  if (session == nullptr || session->id != record.session || session->send_only) return;
+  if (session == nullptr || session->id != record.session) return;
+  if (record.header.kind == RecordKind::kCopiesSet) {
+    return on_copies_set(*session->user, session->id);
+  }
+  if (session->send_only) return;
   switch (record.header.kind) {
     case RecordKind::kTaken: return on_taken(*session, record.ordinal);
     case RecordKind::kRefused: return on_refused(*session, record.ordinal);
@@ -111,6 +115,7 @@ void Worker::end_session(Session& session) {
     --user.send_only_count;
   }
   user.sessions.erase(&session);
+  on_copies_set(user, session.id);
 
   for (Session* other : user.sessions) {
     if (other->send_only || session.send_only || other->device != session.device) continue;
@@ -140,13 +145,14 @@ void Worker::end_session(Session& session) {
 }
 
 // A replaced session whose client takes nothing may take long to end: its successor goes on
-// without it.
+// without it. So does a new device without a gateway that says nothing for a second.
 void Worker::end_waits() {
   std::erase_if(waiting_sessions_, [this](ConnectionId connection) {
     Session* session = find_session(connection);
     if (session == nullptr || !session->waits()) return true;
     if (now_.mono_ms < session->login->wait_until_ms) return false;
     session->login->waits_for = {};
+    session->login->unconfirmed.clear();
     send_login_answer(*session);
     enqueue_pump(*session);
     return true;

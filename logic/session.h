@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "logic/compact_vector.h"
 #include "logic/keys.h"
@@ -184,6 +185,7 @@ struct LoginWait {
   SessionId waits_for;  // the session that this one replaced, until it ended
   std::int64_t wait_until_ms = 0;
   std::uint32_t keepalive_s = 0;
+  std::vector<SessionId> unconfirmed = {};  // whose gateways have not heard of this device
 };
 
 // The order of the members is that of their sizes: there are as many of these as devices online.
@@ -218,8 +220,12 @@ struct Session {
     return handed == nullptr ? 0 : handed->rows.size() - handed->head;
   }
   std::uint64_t taken_ordinal() const noexcept { return next_ordinal - 1 - handed_count(); }
-  // The session that it replaced has not ended.
-  bool waits() const noexcept { return login != nullptr && login->waits_for; }
+  // Has its user, of so many devices, one that is not its own?
+  bool copies_due(std::uint8_t devices) const noexcept { return devices > (send_only ? 0 : 1); }
+  // The session that it replaced has not ended, or messages of others are not copied to it yet.
+  bool waits() const noexcept {
+    return login != nullptr && (login->waits_for || !login->unconfirmed.empty());
+  }
 
   // Feeds by index: 0 is the inbox. None for send_only.
   std::size_t feed_count() const noexcept { return send_only ? 0 : 1 + groups.size(); }

@@ -192,6 +192,7 @@ void Worker::dispatch(ByteView record) {
     case RecordKind::kTaken:
     case RecordKind::kRefused:
     case RecordKind::kDrained:
+    case RecordKind::kCopiesSet:
     case RecordKind::kEnded: return handle_session_record(record);
     case RecordKind::kLoginAnswer:
     case RecordKind::kResponse:

@@ -211,8 +211,8 @@ class Worker : private WorkerState {
   void send_copy(const User& recipient, const Effect& effect, std::string_view body);
   void send_copies();
   void on_own_copy(const OwnCopyRecord& record);
-  void tell_copies(const User& user);
-  static bool copies_due(const User& user, const Session& session);
+  void tell_copies(const User& user, Session* newcomer = nullptr, std::uint8_t devices_before = 0);
+  void on_copies_set(const User& user, SessionId told);
   bool find_recalled(const RequestRecord& record, const RequestParts& parts, Entity& target,
                      const Timeline& timeline, std::string& recalled);
   void put_recalled(const Timeline& timeline, std::string_view recalled);

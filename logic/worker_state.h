@@ -67,7 +67,7 @@ struct WorkerState {
   std::deque<ConnectionId> pump_queue_;
   std::vector<ConnectionId> dirty_sessions_;
   std::vector<User*> dirty_users_;  // pinned, once per entry: sessions ended, nothing stored yet
-  std::vector<ConnectionId> waiting_sessions_;  // for the session that they replaced
+  std::vector<ConnectionId> waiting_sessions_;  // Session::waits(), with a deadline
   boost::unordered_flat_map<std::uint64_t, std::unique_ptr<GroupHub>> hubs_;  // by group id
   std::vector<std::vector<Candidate>> fan_;  // by gateway, between two records
   RelayPins relay_pins_;

@@ -13,6 +13,7 @@
 //     kEnded     the connection is gone; follows its last request
 //     kContact   a CONTACT request                  kCopies       its messages are copied now
 //     kPresence  a PRESENCE request
+//     kCopiesSet the answer to a kCopies that asked for one
 //
 // Every record starts with RecordHeader and is a multiple of 8 bytes. Strings follow the header in
 // the order in which their lengths stand in it, without padding between them.
@@ -45,6 +46,7 @@ enum class RecordKind : std::uint8_t {
   kEnded = 9,
   kContact = 10,
   kPresence = 11,
+  kCopiesSet = 12,
   kLoginAnswer = 32,
   kResponse = 33,
   kPush = 34,
@@ -128,11 +130,12 @@ struct RequestRecord {
   std::uint32_t spare2 = 0;
 };
 
-// kTaken, kRefused, kDrained, kEnded.
-//   kTaken    every stored row up to `ordinal` was wholly taken by the kernel
-//   kRefused  rows from `ordinal` on were not queued and will not be until the worker starts again
-//             at that ordinal (a kPush target with kTargetRestart)
-//   kEnded    as kTaken, and the connection is gone
+// kTaken, kRefused, kDrained, kCopiesSet, kEnded.
+//   kTaken      every stored row up to `ordinal` was wholly taken by the kernel
+//   kRefused    rows from `ordinal` on were not queued and will not be until the worker starts
+//               again at that ordinal (a kPush target with kTargetRestart)
+//   kCopiesSet  a kCopies with kFlagConfirm was heard: what the client sends from here on has it
+//   kEnded      as kTaken, and the connection is gone
 struct SessionRecord {
   RecordHeader header;
   ConnectionId connection;
@@ -221,6 +224,7 @@ struct RelayRecord {
 
 // kCopies. From now on stored 1:1 messages of the connection are copied to the user's other
 // devices, or (flags without kFlagCopies) there is no other device any more.
+inline constexpr std::uint8_t kFlagConfirm = 64;  // kCopiesSet, or kEnded, is waited for
 struct CopiesRecord {
   RecordHeader header;
   ConnectionId connection;

@@ -255,10 +255,11 @@ class GatewayFixture {
     std::uint64_t session = 0;
   };
 
-  void copies(const Session& session, bool due) {
+  void copies(const Session& session, bool due, bool confirm = false) {
     CopiesRecord record;
     record.header.kind = RecordKind::kCopies;
-    record.header.flags = due ? kFlagCopies : 0;
+    record.header.flags =
+        static_cast<std::uint8_t>((due ? kFlagCopies : 0) | (confirm ? kFlagConfirm : 0));
     record.connection = session.connection;
     RecordWriter writer(*delivery_rings_[session.login.worker], sizeof record);
     if (!writer.ok()) throw std::runtime_error("no room for a record");

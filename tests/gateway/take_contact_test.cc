@@ -122,3 +122,34 @@ TEST_CASE("messages carry whether the sender's other devices get a copy") {
   world.turns(1);
   CHECK_FALSE(sent(4));
 }
+
+TEST_CASE("that they do from now on is confirmed where the worker asks for it") {
+  GatewayFixture world;
+  const auto session = world.log_in("alice");
+  world.copies(session, true);
+  world.turns(3);
+  CHECK(world.all_records().empty());
+  world.copies(session, true, true);
+  world.turns(3);
+  const auto records = world.records_of(RecordKind::kCopiesSet);
+  REQUIRE(records.size() == 1);
+  CHECK(records[0].session.connection == session.connection);
+  CHECK(records[0].session.session.value == session.session);
+  // What was there before the turn in which it was heard may be without; the next has it.
+  world.io.write(session.client, v2_message(2, message_to("bob", "m")));
+  world.copies(session, true, true);
+  world.turns(3);
+  std::vector<RecordKind> kinds;
+  for (const Taken& record : world.all_records()) kinds.push_back(record.kind);
+  CHECK(kinds == std::vector{RecordKind::kMessage, RecordKind::kCopiesSet});
+  // Who has ended says that, and nothing behind it.
+  world.io.reset(session.client);
+  world.copies(session, true, true);
+  world.turns(6);
+  const auto last = world.all_records();
+  REQUIRE_FALSE(last.empty());
+  CHECK(last.back().kind == RecordKind::kEnded);
+  world.copies(session, true, true);
+  world.turns(3);
+  CHECK(world.all_records().empty());
+}

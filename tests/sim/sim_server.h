@@ -60,6 +60,9 @@ class SimServer {
   // No connection, no session.
   bool empty() const;
   std::uint64_t count(Counter counter) const;
+  // To that worker, from the first of the others.
+  ByteRing& handoffs_to(std::size_t worker) { return *workers_[worker].handoffs.front(); }
+  std::size_t commit_thread() const { return commit_thread_; }
   // Of the followed messages that have ended the stages add up, to the nanosecond; each has ended
   // once, or its slot is still in use (a login that nobody waits for dies without a word).
   void check_traces();
