@@ -12,6 +12,7 @@
 
 #include "ims.pb.h"
 #include "logic/jwt.h"
+#include "shared/codes.h"
 #include "tests/gateway/wire_kit.h"
 #include "tests/sim/sim_server.h"
 
@@ -45,7 +46,7 @@ struct HandWorld {
                    std::uint64_t{1}, now, [](std::size_t) {});
   }
 
-  // Everybody's turn but that gateway's, again and again.
+  // Everybody's turn but that thread's, again and again: gateways first, then workers.
   void run(std::size_t but = SIZE_MAX, int turns = kTurns) {
     for (int turn = 0; turn < turns; ++turn) {
       now.ticks += 1000;
@@ -100,6 +101,30 @@ struct HandWorld {
   void store_message(Client& from, const std::string& to) {
     server->io(from.gateway)
         .write(from.handle, test::v2_message(++requests, test::message_to(to, "text"), true));
+  }
+  std::uint64_t ask(Client& client, Request::RequestType type, const std::string& payload) {
+    server->io(client.gateway).write(client.handle, test::v2_request(++requests, type, payload));
+    return requests;
+  }
+  std::optional<Response> find_answer(Client& client, std::uint64_t id) {
+    read(client);
+    for (const v2::Command& command : client.got) {
+      if (command.has_response() && command.id() == id) return command.response();
+    }
+    return {};
+  }
+  Response answer(Client& client, std::uint64_t id) {
+    const std::optional<Response> found = find_answer(client, id);
+    REQUIRE(found.has_value());
+    return *found;
+  }
+  void contact(Client& client, ContactRequest::Op op, const std::string& other) {
+    ContactRequest request;
+    request.set_op(op);
+    request.set_user(other);
+    const std::uint64_t id = ask(client, Request::CONTACT, request.SerializeAsString());
+    run();
+    REQUIRE(answer(client, id).code() == static_cast<int>(Code::kOk));
   }
   Client& log_in(std::size_t gateway, const std::string& user, const std::string& device,
                  bool send_only = false) {

@@ -20,26 +20,6 @@ struct World : HandWorld {
   void run_gateway(std::size_t gateway) {
     for (int turn = 0; turn < 5; ++turn) server->step(gateway, now);
   }
-  std::uint64_t ask(Client& client, Request::RequestType type, const std::string& payload) {
-    server->io(client.gateway).write(client.handle, test::v2_request(++requests, type, payload));
-    return requests;
-  }
-  Response answer(Client& client, std::uint64_t id) {
-    read(client);
-    for (const v2::Command& command : client.got) {
-      if (command.has_response() && command.id() == id) return command.response();
-    }
-    FAIL("no answer");
-    return {};
-  }
-  void contact(Client& client, ContactRequest::Op op, const std::string& other) {
-    ContactRequest request;
-    request.set_op(op);
-    request.set_user(other);
-    const std::uint64_t id = ask(client, Request::CONTACT, request.SerializeAsString());
-    run();
-    REQUIRE(answer(client, id).code() == static_cast<int>(Code::kOk));
-  }
   // The client has seen its end, and no worker has run since it left.
   void leave(Client& client) {
     server->io(client.gateway).write(client.handle, test::v2_disconnect());
