@@ -57,7 +57,12 @@ class DeviceCase(case.Case):
 
     def wait_head(self, client, head):
         """The copies are written behind the answer."""
-        self.eventually("head of the inbox", head, lambda: client.sync()[1].head_seq, pause=0.01)
+        try:
+            self.eventually("head of the inbox", head, lambda: client.sync()[1].head_seq,
+                            pause=0.01)
+        except AssertionError as error:
+            lost = self.server.stats()["ims_copies_lost_total"]
+            raise AssertionError(f"{error}; copies lost: {lost}") from None
 
 
 class Copies(DeviceCase):
