@@ -9,30 +9,25 @@
 #include <memory>
 #include <string>
 
+#include "logic/read_only_store.h"
 #include "logic/segment_tables.h"
 #include "logic/segment_views.h"
-#include "logic/store.h"
 #include "logic/store_options.h"
 
 namespace ims::logic {
 
 struct RocksOptions;
 
-class SegmentCopy final : public Store {
+class SegmentCopy final : public ReadOnlyStore {
  public:
   SegmentCopy(const std::string& directory, const StoreOptions& options);
   ~SegmentCopy() override;
   SegmentCopy(const SegmentCopy&) = delete;
   SegmentCopy& operator=(const SegmentCopy&) = delete;
 
-  StoreStatus write(const StoreBatch* const*, std::size_t, bool) override {
-    return StoreStatus::kIoError;
-  }
-  StoreStatus sync() override { return StoreStatus::kIoError; }
   StoreStatus get(Table table, std::string_view key, std::string* value, ReadTier tier) override;
   StoreStatus scan(Table table, std::string_view from, std::string_view to, bool reverse,
                    ReadTier tier, RowVisitor& visitor) override;
-  bool has_space() override { return false; }
 
  private:
   void index_log(const std::string& directory);

@@ -11,7 +11,7 @@
 #include <memory>
 #include <string>
 
-#include "logic/store.h"
+#include "logic/read_only_store.h"
 #include "logic/store_options.h"
 
 namespace rocksdb {
@@ -23,21 +23,16 @@ namespace ims::logic {
 
 struct RocksOptions;
 
-class StoreCopy final : public Store {
+class StoreCopy final : public ReadOnlyStore {
  public:
   StoreCopy(const std::string& directory, const StoreOptions& options);
   ~StoreCopy() override;
   StoreCopy(const StoreCopy&) = delete;
   StoreCopy& operator=(const StoreCopy&) = delete;
 
-  StoreStatus write(const StoreBatch* const*, std::size_t, bool) override {
-    return StoreStatus::kIoError;
-  }
-  StoreStatus sync() override { return StoreStatus::kIoError; }
   StoreStatus get(Table table, std::string_view key, std::string* value, ReadTier tier) override;
   StoreStatus scan(Table table, std::string_view from, std::string_view to, bool reverse,
                    ReadTier tier, RowVisitor& visitor) override;
-  bool has_space() override { return false; }
 
  private:
   rocksdb::ColumnFamilyHandle* handle(Table table) const noexcept {
